@@ -1,0 +1,50 @@
+# Everything starts from a bare checkout with python3 and make.
+PYTHON := .venv/bin/python
+BOOTSTRAP := python3 tools/bootstrap.py
+PYTEST := $(PYTHON) -m pytest
+
+.PHONY: help run test check fast long bench status stop lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: ## install what is needed and start the whole system
+	@$(BOOTSTRAP) run
+	@exec $(PYTHON) deploy_supervisor.py run
+
+test: ## linters, types, import law, and every test but the long tier
+	@$(BOOTSTRAP) test
+	@$(MAKE) --no-print-directory check
+	@$(PYTEST) -m "not slow" -n 2 --dist loadfile tests
+
+check: ## ruff, mypy, import-linter, bandit
+	@$(PYTHON) -m ruff format --check -q .
+	@$(PYTHON) -m ruff check -q .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(PYTHON) -m bandit -q -r -c pyproject.toml deploy_supervisor.py shared services chaos tools
+
+fast: ## only the decisions: seconds
+	@$(BOOTSTRAP) test
+	@$(PYTEST) tests/spec tests/house
+
+long: ## the long tier: the whole week in lock-step, twice
+	@$(BOOTSTRAP) test
+	@$(PYTEST) -m slow tests
+
+bench: ## the budgets of the design, each beside its reference, as a table and JSON
+	@$(BOOTSTRAP) test
+	@$(PYTHON) -m tests.bench
+
+status: ## the verdict of the running system
+	@$(PYTHON) deploy_supervisor.py status
+
+stop: ## stop the running system
+	@$(PYTHON) deploy_supervisor.py stop
+
+lock: ## renew the hashed locks from pyproject.toml
+	@$(BOOTSTRAP) test
+	@$(PYTHON) -m tools.lock
+
+clean: ## forget the environment (state/ and logs/ stay)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

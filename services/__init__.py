@@ -1,0 +1,1 @@
+"""The processes: each a plain `python -m services.NAME`; none imports another."""

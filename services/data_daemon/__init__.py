@@ -1,0 +1,1 @@
+"""The only process with market-data connections; writes market.db."""

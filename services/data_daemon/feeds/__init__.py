@@ -1,0 +1,1 @@
+"""The sensors: market data streams and polling."""

@@ -1,0 +1,1 @@
+"""An Alpaca-compatible exchange on loopback, embedded or for anybody's client."""

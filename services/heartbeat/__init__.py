@@ -1,0 +1,1 @@
+"""Watches the watcher, alerts, pings outward."""

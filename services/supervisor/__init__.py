@@ -1,0 +1,1 @@
+"""Launches, listens, judges, restarts or parks, and writes health.json."""

@@ -1,0 +1,1 @@
+"""Holds the trading lock, decides, and sends orders."""

@@ -1,0 +1,1 @@
+"""The actuators: the door that takes only Approved."""

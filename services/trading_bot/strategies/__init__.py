@@ -1,0 +1,1 @@
+"""The brain: pure strategies, one file each; they see models and indicators only."""

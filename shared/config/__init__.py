@@ -1,0 +1,1 @@
+"""Ignition: typed settings, every fault named at once, and where the files lie."""

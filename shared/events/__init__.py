@@ -1,0 +1,1 @@
+"""Electrical: what happened, and how the state follows from it; pure."""

@@ -1,0 +1,1 @@
+"""Memory: durable files, the trading state, the journal, the market store."""

@@ -1,0 +1,1 @@
+"""Classification, retry, rate limits, breakers, and the one HTTP door."""

@@ -1,0 +1,1 @@
+"""Safety, pure: the guard's checks, sizing, and the circuit breakers of money."""

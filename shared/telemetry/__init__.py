@@ -1,0 +1,1 @@
+"""Gauges and horn: sd_notify, JSON logs, last words."""

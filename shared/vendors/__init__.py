@@ -1,0 +1,1 @@
+"""The doors to Alpaca, Unusual Whales and the broker's clock."""

@@ -1,0 +1,1 @@
+"""Clocks, builders and fakes that the tests share."""

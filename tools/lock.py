@@ -1,0 +1,46 @@
+"""Renew the hashed locks from pyproject.toml, without any index address in them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_TOOLS = "setuptools==80.9.0\nwheel==0.45.1\n"
+COMPILE = (
+    "pip",
+    "compile",
+    "--quiet",
+    "--generate-hashes",
+    "--universal",
+    "--python-version=3.11",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+)
+
+
+def compile_lock(source: Path, target: str, *extra: str) -> None:
+    """Resolve one input into one lock; CalledProcessError when it cannot be resolved."""
+    uv = Path(sys.executable).parent / "uv"
+    command = [str(uv), *COMPILE, *extra, str(source), "-o", str(ROOT / target)]
+    subprocess.run(command, check=True, timeout=600)
+
+
+def main() -> int:
+    """Write the three locks."""
+    project = ROOT / "pyproject.toml"
+    compile_lock(project, "requirements.lock")
+    constraint = ("--extra", "test", "-c", str(ROOT / "requirements.lock"))
+    compile_lock(project, "requirements-test.lock", *constraint)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "build.in"
+        source.write_text(BUILD_TOOLS, encoding="ascii")
+        compile_lock(source, "requirements-build.lock")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
