@@ -1,0 +1,1 @@
+"""The road under the exchange: where its prices, sessions and market time come from."""

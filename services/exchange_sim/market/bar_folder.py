@@ -1,0 +1,106 @@
+"""Finding and reading the files of a replay: the only part of the market that touches the disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.exchange_sim.market.bar_file import HEADER, BarFile, open_bar_file
+from services.exchange_sim.market.quote_file import QuoteFile, open_quote_file
+from shared.errors import ConfigFault
+
+MINUTE_SUFFIX = "_1min.csv"
+DAY_SUFFIX = "_1day.csv"
+QUOTE_SUFFIX = "_1min_quote.csv"
+FILE_BYTES_MAX = 512 * 1024 * 1024
+_SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFiles:
+    """The files of a replay by symbol; every minute symbol has a minute file."""
+
+    origin: Path
+    minute: dict[str, BarFile]
+    daily: dict[str, BarFile] = field(default_factory=dict)
+    quotes: dict[str, QuoteFile] = field(default_factory=dict)
+
+
+def read_replay_files(path: Path, symbols: Sequence[str] = ()) -> ReplayFiles:
+    """Read the bar files under `path`, a folder or one file; only those of `symbols` if given.
+
+    Of a folder: `<SYM>_1min.csv` at its top level, `<SYM>_1day.csv` beside them for older
+    history, `quotes/<SYM>_1min_quote.csv` for real bids and asks. Raises ConfigFault naming the
+    file, what is expected and the mend.
+    """
+    minute_paths = _minute_paths(path)
+    if symbols:
+        missing = sorted(set(symbols) - set(minute_paths))
+        if missing:
+            raise ConfigFault(
+                f"SYMBOLS: no bar file for {', '.join(missing)} in SIM_REPLAY={path}; it has "
+                f"{', '.join(sorted(minute_paths))}. Remove them from SYMBOLS or add the files."
+            )
+        minute_paths = {symbol: minute_paths[symbol] for symbol in symbols}
+    minute: dict[str, BarFile] = {}
+    daily: dict[str, BarFile] = {}
+    quotes: dict[str, QuoteFile] = {}
+    for symbol, file in sorted(minute_paths.items()):
+        minute[symbol] = open_bar_file(str(file), symbol, _text_of(file))
+        day_file = file.parent / f"{symbol}{DAY_SUFFIX}"
+        if day_file != file and day_file.is_file():
+            daily[symbol] = open_bar_file(str(day_file), symbol, _text_of(day_file))
+        quote_file = file.parent / "quotes" / f"{symbol}{QUOTE_SUFFIX}"
+        if quote_file.is_file():
+            quotes[symbol] = open_quote_file(str(quote_file), symbol, _text_of(quote_file))
+    return ReplayFiles(origin=path, minute=minute, daily=daily, quotes=quotes)
+
+
+def _minute_paths(path: Path) -> dict[str, Path]:
+    if path.is_file():
+        return {_symbol_of(path): path}
+    if not path.is_dir():
+        what = "is no regular file and no folder" if path.exists() else "does not exist"
+        raise ConfigFault(
+            f"SIM_REPLAY: {path} {what}. Point SIM_REPLAY at a folder of <SYMBOL>{MINUTE_SUFFIX} "
+            f"files with the header {HEADER!r}, or at one such file."
+        )
+    try:
+        files = sorted(file for file in path.glob(f"*{MINUTE_SUFFIX}") if file.is_file())
+    except OSError as error:
+        raise ConfigFault(f"SIM_REPLAY: {path} cannot be listed: {error.strerror}.") from error
+    if not files:
+        raise ConfigFault(
+            f"SIM_REPLAY: no bar file in {path}: expected <SYMBOL>{MINUTE_SUFFIX} files with the "
+            f"header {HEADER!r} at its top level. Point SIM_REPLAY at the folder that holds them."
+        )
+    return {_symbol_of(file): file for file in files}
+
+
+def _symbol_of(path: Path) -> str:
+    name = path.name
+    for suffix in (MINUTE_SUFFIX, DAY_SUFFIX):
+        name = name.removesuffix(suffix)
+    symbol = name.removesuffix(path.suffix).upper()
+    if not _SYMBOL.match(symbol):
+        raise ConfigFault(
+            f"SIM_REPLAY: {path} does not name a symbol: {symbol!r}. Bar files are called "
+            f"<SYMBOL>{MINUTE_SUFFIX}, SPY{MINUTE_SUFFIX} for example; rename it."
+        )
+    return symbol
+
+
+def _text_of(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise ConfigFault(
+                f"SIM_REPLAY: {path} has {size} bytes, more than {FILE_BYTES_MAX}; split it."
+            )
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigFault(
+            f"SIM_REPLAY: {path} cannot be read: {error.strerror}. Mend its rights."
+        ) from error

@@ -1,0 +1,107 @@
+"""Opening a market: the seeded one, or the replay of the files that the settings name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from services.exchange_sim.market.bar_file import Window, epoch_minute, minute_moment
+from services.exchange_sim.market.bar_folder import ReplayFiles, read_replay_files
+from services.exchange_sim.market.calendar import NyseCalendar
+from services.exchange_sim.market.port import Market
+from services.exchange_sim.market.replay import ReplayMarket
+from services.exchange_sim.market.seeded import SeededMarket
+from services.exchange_sim.market.series import Series, SeriesFiles, day_stamp
+from shared.errors import ConfigFault
+
+_EPOCH_DAY = date(1970, 1, 1)
+_WHOLE_FILE = Window(first=0, end=2**40)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRequest:
+    """Which market: the SIM_ settings of CONTRACTS.md section 3 and SYMBOLS."""
+
+    seed: int
+    spread_bps: Decimal
+    symbols: tuple[str, ...] = ()
+    """Empty: the files' symbols in a replay, the default ones in the seeded market."""
+    replay: Path | None = None
+    """Folder or file of bars; None is the seeded market."""
+    from_date: date | None = None
+    """First New York day of the replay, None: the files' first."""
+    to_date: date | None = None
+    """Last New York day of the replay, None: the files' last."""
+
+
+def open_market(request: MarketRequest) -> Market:
+    """Open the requested market; raises ConfigFault with the mend when its files will not do."""
+    if request.replay is None:
+        return SeededMarket(request.seed, request.symbols, request.spread_bps)
+    return _open_replay(request, read_replay_files(request.replay, request.symbols))
+
+
+def _open_replay(request: MarketRequest, files: ReplayFiles) -> ReplayMarket:
+    window = _window(request.from_date, request.to_date)
+    session_minutes = _session_minutes()
+    series = [
+        Series(
+            SeriesFiles(file, files.daily.get(symbol), files.quotes.get(symbol)),
+            window,
+            session_minutes,
+        )
+        for symbol, file in files.minute.items()
+    ]
+    playing = [one for one in series if one.minutes]
+    silent = [one.symbol for one in series if not one.minutes]
+    span = f"from {request.from_date or 'the first'} to {request.to_date or 'the last'} day"
+    if not playing:
+        raise ConfigFault(
+            f"SIM_REPLAY: no bar {span} in the {len(series)} bar files of {files.origin}"
+            f"{_dropped_text(series)}. Change SIM_FROM and SIM_TO, or the files."
+        )
+    if request.symbols and silent:
+        raise ConfigFault(
+            f"SYMBOLS: no bar of {', '.join(silent)} {span} in {files.origin}. "
+            "Remove them from SYMBOLS, or change SIM_FROM and SIM_TO."
+        )
+    return ReplayMarket(playing, request.spread_bps, _identity(request, playing))
+
+
+def _window(from_date: date | None, to_date: date | None) -> Window:
+    first = epoch_minute(day_stamp(from_date)) if from_date else _WHOLE_FILE.first
+    end = epoch_minute(day_stamp(to_date + timedelta(days=1))) if to_date else _WHOLE_FILE.end
+    return Window(first, end)
+
+
+def _session_minutes() -> Callable[[int], tuple[int, int] | None]:
+    calendar = NyseCalendar()
+
+    def minutes_of(utc_day: int) -> tuple[int, int] | None:
+        # Regular sessions lie within one UTC day, which has the date of the New York day.
+        session = calendar.session(_EPOCH_DAY + timedelta(days=utc_day))
+        if session is None:
+            return None
+        return epoch_minute(session.opens_at), epoch_minute(session.closes_at)
+
+    return minutes_of
+
+
+def _dropped_text(series: Sequence[Series]) -> str:
+    reasons = sorted({reason for one in series for reason in one.dropped})
+    count = sum(one.dropped.total() for one in series)
+    return f" ({count} rows dropped: {', '.join(reasons)})" if count else ""
+
+
+def _identity(request: MarketRequest, playing: Sequence[Series]) -> str:
+    """Name the very prices: another file content or range is another market."""
+    digest = hashlib.sha256()
+    for one in playing:
+        digest.update(f"{one.symbol}:{one.digest}:{one.minutes[0]}:{one.minutes[-1]};".encode())
+    first = minute_moment(min(one.minutes[0] for one in playing)).date()
+    last = minute_moment(max(one.minutes[-1] for one in playing)).date()
+    return f"replay {first}..{last} seed {request.seed} files {digest.hexdigest()[:16]}"

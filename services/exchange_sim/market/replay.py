@@ -1,0 +1,276 @@
+"""The market of recorded bars: the files' minutes inside the exchange's real sessions. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+
+from services.exchange_sim.market.bar_file import epoch_minute, minute_moment
+from services.exchange_sim.market.calendar import (
+    NyseCalendar,
+    clock_reading,
+    last_ended_session,
+    new_york_day,
+    sessions_between,
+)
+from services.exchange_sim.market.port import (
+    BarClosed,
+    BarOpened,
+    BarQuery,
+    DroppedRow,
+    MarketEvent,
+    MinuteStep,
+    QuoteTick,
+    Session,
+    SessionClosed,
+    SessionOpened,
+    TradeTick,
+)
+from services.exchange_sim.market.series import Series
+from services.exchange_sim.market.spread import quote_around
+from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday, merge
+from shared.models.broker import ClockReading
+from shared.models.market import Candle, Quote
+
+_ONE_MINUTE = timedelta(minutes=1)
+_ONE_DAY = timedelta(days=1)
+_INSTANT = timedelta(microseconds=1)
+_CLOSE_AGE_DAYS_MAX = 10
+"""An older close says nothing about today's price."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A session in which something trades: its minutes are the replay's first..end-1."""
+
+    session: Session
+    first: int
+    end: int
+
+
+class ReplayMarket:
+    """Plays the window of the series. `series` must hold at least one bar."""
+
+    source = "replay"
+
+    def __init__(self, series: Sequence[Series], spread_bps: Decimal, identity: str) -> None:
+        self._series = {one.symbol: one for one in series}
+        self._spread_bps = spread_bps
+        self._calendar = NyseCalendar()
+        self._minutes = sorted({minute for one in series for minute in one.minutes})
+        self._days = self._group_by_session()
+        self._closes = [day.session.closes_at for day in self._days]
+        self._ends = [day.end for day in self._days]
+        self.identity = identity
+        self.symbols = tuple(sorted(self._series))
+        self.begins_at = self._days[0].session.opens_at
+        self.ends_at = self._days[-1].session.closes_at
+
+    def _group_by_session(self) -> list[_Day]:
+        days: list[_Day] = []
+        first = 0
+        while first < len(self._minutes):
+            session = self.session(new_york_day(minute_moment(self._minutes[first])))
+            if session is None:
+                raise ValueError(f"minute {self._minutes[first]} lies outside every session")
+            end = bisect_left(self._minutes, epoch_minute(session.closes_at), lo=first)
+            days.append(_Day(session, first, end))
+            first = end
+        return days
+
+    @property
+    def dropped_rows(self) -> Mapping[str, int]:
+        """Rows left out of the files so far, counted by reason."""
+        return sum((one.dropped for one in self._series.values()), Counter[str]())
+
+    @property
+    def dropped_samples(self) -> tuple[DroppedRow, ...]:
+        """The first ten rows of each file that were left out."""
+        return tuple(row for one in self._series.values() for row in one.samples)
+
+    def session(self, day: date) -> Session | None:
+        """Return that New York day's session, None when it has none."""
+        return self._calendar.session(day)
+
+    def sessions(self, first: date, last: date) -> tuple[Session, ...]:
+        """Return the sessions of these days, both inclusive."""
+        return tuple(sessions_between(self._calendar, first, last))
+
+    def clock(self, now: datetime) -> ClockReading:
+        """Return what the broker's clock says at that market time."""
+        return clock_reading(self._calendar, now)
+
+    def bars(self, query: BarQuery) -> tuple[Candle, ...]:
+        """Return finished bars, oldest first; empty for an unknown symbol."""
+        series = self._series.get(query.symbol)
+        if series is None:
+            return ()
+        query = bounded(query)
+        first = bucket_start(query.start, query.timeframe)
+        if is_intraday(query.timeframe):
+            # The last wanted bar may reach a day past `end`; `now` bounds it in any case.
+            end = min(query.end + _ONE_DAY, query.now)
+            candles: list[Candle] = series.between(epoch_minute(first), epoch_minute(end))
+        else:
+            candles = list(self._daily(series, first, query))
+        merged = merge(candles, query.timeframe)
+        wanted = (candle for candle in merged if query.start <= candle.start <= query.end)
+        return tuple(islice(wanted, query.limit))
+
+    def _daily(self, series: Series, first: datetime, query: BarQuery) -> Iterator[Candle]:
+        known = series.first_known_day()
+        if known is None:
+            return
+        # A month that starts before `end` reaches at most a year past it (12Month).
+        last = min(new_york_day(query.now), new_york_day(query.end + 366 * _ONE_DAY))
+        for session in sessions_between(self._calendar, max(known, new_york_day(first)), last):
+            if session.closes_at <= query.now:
+                candle = series.finished_day(session)
+            else:
+                candle = series.day_so_far(session, query.now)
+            if candle is not None:
+                yield candle
+
+    def quote(self, symbol: str, now: datetime) -> Quote | None:
+        """Return the newest quote from before that time, None before the window's first bar."""
+        series = self._series.get(symbol)
+        candle = series.newest(epoch_minute(now - _INSTANT)) if series else None
+        if series is None or candle is None:
+            return None
+        if candle.start + _ONE_MINUTE <= now:
+            return self._closing_quote(series, candle)
+        return self._opening_quote(candle)
+
+    def last_trade(self, symbol: str, now: datetime) -> TradeTick | None:
+        """Return the newest trade from before that time, None before the window's first bar."""
+        series = self._series.get(symbol)
+        candle = series.newest(epoch_minute(now - _INSTANT)) if series else None
+        if candle is None:
+            return None
+        end = candle.start + _ONE_MINUTE
+        is_finished = end <= now
+        return TradeTick(
+            at=end if is_finished else candle.start,
+            symbol=symbol,
+            price=candle.close if is_finished else candle.open,
+            size=max(1, candle.volume // 100),
+        )
+
+    def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
+        """Return the close of the last ended session, or of one shortly before it."""
+        series = self._series.get(symbol)
+        if series is None:
+            return None
+        last = last_ended_session(self._calendar, now).day
+        for days_back in range(_CLOSE_AGE_DAYS_MAX):
+            session = self.session(last - days_back * _ONE_DAY)
+            candle = series.finished_day(session) if session else None
+            if candle is not None:
+                return candle.close
+        return None
+
+    def _opening_quote(self, candle: Candle) -> Quote:
+        return quote_around(candle.symbol, candle.start, candle.open, self._spread_bps)
+
+    def _closing_quote(self, series: Series, candle: Candle) -> Quote:
+        at = candle.start + _ONE_MINUTE
+        sides = series.quote_sides(epoch_minute(candle.start))
+        if sides is None:
+            return quote_around(candle.symbol, at, candle.close, self._spread_bps)
+        bid, bid_size, ask, ask_size = sides
+        return Quote(candle.symbol, at, bid, ask, bid_size, ask_size)
+
+    def _day_events(self, day: _Day, after: datetime, until: datetime) -> Iterator[MarketEvent]:
+        """Yield the day's events of the minutes that touch the stretch, session edges included."""
+        yield SessionOpened(day.session.opens_at, day.session)
+        low = bisect_left(self._minutes, epoch_minute(after) - 1, day.first, day.end)
+        high = bisect_right(self._minutes, epoch_minute(until), day.first, day.end)
+        for minute in self._minutes[low:high]:
+            yield from self._minute_events(minute)
+        yield SessionClosed(day.session.closes_at, day.session)
+
+    def _minute_events(self, minute: int) -> Iterator[MarketEvent]:
+        candles = self._candles(minute)
+        start = minute_moment(minute)
+        for _, candle in candles:
+            yield BarOpened(start, candle.symbol, candle.open)
+            yield QuoteTick(start, self._opening_quote(candle))
+        for series, candle in candles:
+            yield BarClosed(start + _ONE_MINUTE, candle)
+            yield QuoteTick(start + _ONE_MINUTE, self._closing_quote(series, candle))
+
+    def _candles(self, minute: int) -> list[tuple[Series, Candle]]:
+        found = ((self._series[symbol], self._series[symbol].at(minute)) for symbol in self.symbols)
+        return [(series, candle) for series, candle in found if candle is not None]
+
+    def events(self, after: datetime, until: datetime) -> tuple[MarketEvent, ...]:
+        """Return what happens in after < at <= until, in order."""
+        return tuple(
+            event
+            for day in self._days_from(after)
+            if day.session.opens_at <= until
+            for event in self._day_events(day, after, until)
+            if after < event.at <= until
+        )
+
+    def first_events(self) -> tuple[MarketEvent, ...]:
+        """Return what happens at `begins_at` itself."""
+        return self.events(self.begins_at - _INSTANT, self.begins_at)
+
+    def _days_from(self, moment: datetime) -> list[_Day]:
+        """Return the days that close later than that moment."""
+        return self._days[bisect_right(self._closes, moment) :]
+
+    def next_event_at(self, after: datetime) -> datetime | None:
+        """Return when something next happens later than that; None at the end."""
+        upcoming = self._days_from(after)
+        if not upcoming:
+            return None
+        day = upcoming[0]
+        if after < day.session.opens_at:
+            return day.session.opens_at
+        minute = epoch_minute(after)
+        index = bisect_left(self._minutes, minute, day.first, day.end)
+        if index == day.end:
+            return day.session.closes_at
+        is_running = self._minutes[index] == minute
+        return minute_moment(minute + 1 if is_running else self._minutes[index])
+
+    def skip_closed(self, now: datetime) -> datetime:
+        """Return `now` while a session with bars runs, else the opening of the next one."""
+        upcoming = self._days_from(now)
+        return max(now, upcoming[0].session.opens_at) if upcoming else now
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether nothing will ever happen after that time."""
+        return now >= self.ends_at
+
+    def minute_after(self, minute: datetime | None) -> MinuteStep | None:
+        """Return the next minute that trades; None when the replay has ended."""
+        index = 0 if minute is None else bisect_right(self._minutes, epoch_minute(minute))
+        if index >= len(self._minutes):
+            return None
+        number = self._minutes[index]
+        day = self._days[bisect_right(self._ends, index)]
+        opens_session, closes_session = index == day.first, index == day.end - 1
+        start, session = minute_moment(number), day.session
+        events = list(self._minute_events(number))
+        if opens_session:
+            events.insert(0, SessionOpened(session.opens_at, session))
+        if closes_session:
+            events.append(SessionClosed(session.closes_at, session))
+        return MinuteStep(
+            minute=start,
+            end=session.closes_at if closes_session else start + _ONE_MINUTE,
+            candles=tuple(candle for _, candle in self._candles(number)),
+            events=tuple(events),
+            session=session,
+            opens_session=opens_session,
+            closes_session=closes_session,
+            is_last=index == len(self._minutes) - 1,
+        )
