@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.frame import Row
 
-BENCHES = ("commit", "guard", "lockstep", "processes")
+BENCHES = ("commit", "guard", "processes", "replay")
 REPORT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
 
@@ -24,6 +24,7 @@ def main(names: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}\n")
         return 2
+    REPORT.parent.mkdir(exist_ok=True)
     rows: list[Row] = []
     for name in names or BENCHES:
         for row in importlib.import_module(f"tests.bench.bench_{name}").rows():
