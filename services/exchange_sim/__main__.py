@@ -1,0 +1,178 @@
+"""`python -m services.exchange_sim`: under the supervisor, or alone for anybody's client.
+
+Alone it accepts every non-empty pair of keys and keeps its books in a file of its own; under
+the supervisor port and keys come from state/run/endpoints.json and settings rule the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.exchange_sim.application import Admission
+from services.exchange_sim.exchange import Exchange, Pace
+from services.exchange_sim.execution import FillHabits
+from services.exchange_sim.http.gate import Keys
+from services.exchange_sim.market.opening import MarketRequest, open_market
+from services.exchange_sim.market.port import Market
+from services.exchange_sim.opening import open_books
+from services.exchange_sim.server import Service, Voice, listen_on
+from services.exchange_sim.store import Store
+from shared.clock import SystemClock
+from shared.config.endpoints import load_endpoints
+from shared.config.settings import Settings, load_settings
+from shared.errors import SystemFault
+from shared.telemetry.logs import configure_logging, log_event
+from shared.telemetry.notify import Notifier
+from shared.telemetry.service import run_service
+
+NAME = "exchange-sim"
+BEAT_S_DEFAULT = 1.0
+STANDALONE_PORT = 9000
+_SETTING_OF_OPTION = {
+    "speed": "SIM_SPEED",
+    "seed": "SIM_SEED",
+    "replay": "SIM_REPLAY",
+    "from": "SIM_FROM",
+    "to": "SIM_TO",
+    "cash": "SIM_CASH",
+    "spread_bps": "SIM_SPREAD_BPS",
+    "symbols": "SYMBOLS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the exchange listens, who may come in, and where its books are."""
+
+    host: str
+    port: int
+    database: Path
+    keys: Keys
+    partial_rate: float = 0.0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.exchange_sim",
+        description="A local exchange that Alpaca clients work on (url_override).",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, help="default 9000, or the supervisor's; 0 picks one")
+    parser.add_argument("--db", type=Path, help="file of the books")
+    parser.add_argument("--key-id", help="accept only this key id (with --secret-key)")
+    parser.add_argument("--secret-key", help="accept only this secret")
+    parser.add_argument(
+        "--check", action="store_true", help="open the market, say what is wrong with it, and end"
+    )
+    parser.add_argument("--partial-fills", type=float, default=0.0, metavar="CHANCE")
+    for option, setting in _SETTING_OF_OPTION.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", help=f"as {setting}")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    overrides = {"TRADING_MODE": "sim"}
+    for option, setting in _SETTING_OF_OPTION.items():
+        value = getattr(arguments, option)
+        if value is not None:
+            overrides[setting] = value
+    return load_settings(overrides=overrides)
+
+
+def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: bool) -> Place:
+    if supervised:
+        endpoints = load_endpoints(settings)
+        address = urlsplit(endpoints.trading_url)
+        return Place(
+            host=address.hostname or arguments.host,
+            port=address.port or STANDALONE_PORT,
+            database=settings.state.exchange,
+            keys=Keys(endpoints.key_id, endpoints.secret_key),
+        )
+    port = STANDALONE_PORT if arguments.port is None else arguments.port
+    own_file = settings.state_dir / "exchange_sim_standalone.db"
+    return Place(
+        host=arguments.host,
+        port=port,
+        database=arguments.db or own_file,
+        keys=Keys(arguments.key_id, arguments.secret_key),
+        partial_rate=arguments.partial_fills,
+    )
+
+
+def _request(settings: Settings) -> MarketRequest:
+    sim = settings.sim
+    return MarketRequest(
+        seed=sim.seed,
+        spread_bps=sim.spread_bps,
+        symbols=settings.symbols,
+        replay=sim.replay,
+        from_date=sim.from_date,
+        to_date=sim.to_date,
+    )
+
+
+def _market(settings: Settings) -> Market:
+    market = open_market(_request(settings))
+    logger = logging.getLogger(NAME)
+    for row in market.dropped_samples:
+        facts = {"file": row.file, "line": row.line, "row": row.row}
+        log_event(logger, "row_dropped", f"dropped: {row.reason}", level=logging.WARNING, **facts)
+    return market
+
+
+def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervised: bool) -> None:
+    listener = listen_on(place.host, place.port)
+    host, port = listener.getsockname()[:2]
+    store = Store(place.database)
+    market = _market(settings)
+    books = open_books(store, market, settings.sim.seed, settings.sim.cash)
+    pace = Pace(settings.sim.speed, FillHabits(place.partial_rate))
+    exchange = Exchange(market, store, books, pace)
+    beat_s = float(os.environ.get("SHT_BEAT_S") or BEAT_S_DEFAULT)
+    voice = Voice(Notifier.from_environment(), beat_s, SystemClock())
+    facts = f"{market.source} market of {len(market.symbols)} symbols"
+    log_event(logging.getLogger(NAME), "serving", f"serving a {facts}", port=port)
+    if not supervised:
+        base = f"{host}:{port}"
+        sys.stdout.write(
+            f"exchange-sim http://{base} stream ws://{base}/stream data ws://{base}/v2/iex "
+            f"({facts}, any keys)\n"
+        )
+        sys.stdout.flush()
+    admission = Admission(place.keys, rate_limit=settings.sim.rate_limit)
+    Service(exchange, admission, voice).run(listener, stop)
+
+
+def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the exchange and return its exit code."""
+    arguments = _parser().parse_args(options)
+    supervised = bool(environ.get("SHT_SERVICE") or environ.get("NOTIFY_SOCKET"))
+    try:
+        settings = _settings(arguments)
+        if arguments.check:
+            open_market(_request(settings))
+            return 0
+        place = _place(arguments, settings, supervised=supervised)
+    except SystemFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return fault.exit_code
+    hidden = (*settings.secret_values(), *(k for k in (place.keys.secret_key,) if k))
+    configure_logging(NAME, settings.log_dir, hidden, to_stderr=not supervised)
+
+    def serve(stop: threading.Event) -> None:
+        _serve(settings, place, stop, supervised=supervised)
+
+    return run_service(NAME, settings.log_dir, serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,213 @@
+"""The books: the account's orders, positions and fills in memory, and what of them changed.
+
+Every change of an order goes through `put`, which obeys the transition table; whoever owns the
+books takes the changes, writes them durably, and only then lets the events out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from services.exchange_sim.account import apply_fill
+from services.exchange_sim.naming import seeded_uuid
+from services.exchange_sim.records import (
+    ZERO,
+    AccountRecord,
+    EquityDay,
+    SimFill,
+    SimOrder,
+    SimPosition,
+    TradeEvent,
+)
+from shared.models.orders import OrderStatus, Side, may_become
+
+_UNSETTLED = frozenset(
+    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
+)
+_TICK = timedelta(microseconds=1)
+_AVERAGE_DIGITS = Decimal("0.000001")
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is not on disk yet, and the events that wait for it."""
+
+    orders: dict[str, None] = field(default_factory=dict)
+    symbols: dict[str, None] = field(default_factory=dict)
+    fills: list[SimFill] = field(default_factory=list)
+    days: list[EquityDay] = field(default_factory=list)
+    events: list[TradeEvent] = field(default_factory=list)
+    account: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.account or self.orders or self.symbols or self.fills or self.days)
+
+
+class Books:
+    """One account's books. Not thread-safe: one loop owns them."""
+
+    def __init__(self, account: AccountRecord) -> None:
+        self.account = account
+        self.orders: dict[str, SimOrder] = {}
+        self.client_ids: dict[str, str] = {}
+        self.positions: dict[str, SimPosition] = {}
+        self.fills: list[SimFill] = []
+        self.days: list[EquityDay] = []
+        self.changes = Changes()
+        self._live: dict[str, dict[str, None]] = {}
+        self._groups: dict[str, dict[str, None]] = {}
+        self._unsettled: dict[str, None] = {}
+
+    # --- names and stamps
+
+    def new_name(self) -> str:
+        """Return the next seeded UUID."""
+        count = self.account.name_count
+        self.update_account(name_count=count + 1)
+        return seeded_uuid(self.account.account_id, count)
+
+    def stamp(self, at: datetime) -> datetime:
+        """Return a moment not before `at` and after every earlier stamp."""
+        last = self.account.last_stamp
+        moment = at if last is None or at > last else last + _TICK
+        self.update_account(last_stamp=moment)
+        return moment
+
+    def next_order_seq(self) -> int:
+        """Return the number of the next order."""
+        seq = self.account.order_count + 1
+        self.update_account(order_count=seq)
+        return seq
+
+    def update_account(self, **fields: object) -> None:
+        """Change fields of the account record."""
+        self.account = replace(self.account, **fields)  # type: ignore[arg-type] # by name
+        self.changes.account = True
+
+    # --- orders
+
+    def load_order(self, order: SimOrder) -> None:
+        """Take an order that is on disk already."""
+        self.orders[order.id] = order
+        self.client_ids[order.client_order_id] = order.id
+        self._index(order)
+
+    def put(self, order: SimOrder) -> SimOrder:
+        """Store an order; ValueError when the transition table forbids the step."""
+        old = self.orders.get(order.id)
+        if old is not None and not may_become(old.status, order.status):
+            raise ValueError(f"order {order.id}: {old.status} cannot become {order.status}")
+        self.load_order(order)
+        self.changes.orders[order.id] = None
+        return order
+
+    def _index(self, order: SimOrder) -> None:
+        live = self._live.setdefault(order.symbol, {})
+        if order.is_live:
+            live[order.id] = None
+        else:
+            live.pop(order.id, None)
+        if order.status in _UNSETTLED:
+            self._unsettled[order.id] = None
+        else:
+            self._unsettled.pop(order.id, None)
+        if order.group_id is not None:
+            self._groups.setdefault(order.group_id, {})[order.id] = None
+
+    def live_orders(self, symbol: str | None = None) -> list[SimOrder]:
+        """Return live orders, oldest first; of one symbol or of all."""
+        pools: Iterable[dict[str, None]] = (
+            self._live.values() if symbol is None else (self._live.get(symbol, {}),)
+        )
+        found = [self.orders[name] for pool in pools for name in pool]
+        return sorted(found, key=lambda order: order.seq)
+
+    def unsettled(self) -> list[SimOrder]:
+        """Return orders whose last request is accepted but not carried out, oldest first."""
+        return sorted((self.orders[name] for name in self._unsettled), key=lambda order: order.seq)
+
+    def group(self, order: SimOrder) -> list[SimOrder]:
+        """Return every order of its group, itself included; itself alone without a group."""
+        if order.group_id is None:
+            return [self.orders[order.id]]
+        return [self.orders[name] for name in self._groups[order.group_id]]
+
+    # --- events, fills, money
+
+    def announce(self, event: str, order: SimOrder, fill: SimFill | None = None) -> None:
+        """Queue an event of the trade_updates stream."""
+        execution = fill.execution_id if fill else self.new_name()
+        at = fill.at if fill else order.updated_at
+        self.changes.events.append(TradeEvent(event, execution, order, at, fill))
+
+    def fill(self, order_id: str, qty: Decimal, price: Decimal, at: datetime) -> SimOrder:
+        """Book an execution of a live order: order, position, cash, activity, event."""
+        order = self.orders[order_id]
+        moment = self.stamp(at)
+        filled = order.filled_qty + qty
+        paid = order.filled_qty * (order.filled_avg_price or ZERO) + qty * price
+        complete = filled >= order.qty
+        status = OrderStatus.FILLED if complete else self._status_of_partial(order)
+        order = self.put(
+            replace(
+                order,
+                filled_qty=filled,
+                filled_avg_price=(paid / filled).quantize(_AVERAGE_DIGITS),
+                status=status,
+                triggered=True,
+                updated_at=moment,
+                filled_at=moment,
+            )
+        )
+        self._book_money(order, qty, price)
+        position = self.positions.get(order.symbol)
+        fill = SimFill(
+            seq=len(self.fills) + 1,
+            execution_id=self.new_name(),
+            order_id=order.id,
+            symbol=order.symbol,
+            side=order.side,
+            qty=qty,
+            price=price,
+            cum_qty=filled,
+            leaves_qty=order.remaining,
+            order_status=status,
+            position_qty=position.qty if position else ZERO,
+            at=moment,
+        )
+        self.fills.append(fill)
+        self.changes.fills.append(fill)
+        self.announce(fill.kind, order, fill)
+        return order
+
+    @staticmethod
+    def _status_of_partial(order: SimOrder) -> OrderStatus:
+        pending = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+        return order.status if order.status in pending else OrderStatus.PARTIALLY_FILLED
+
+    def _book_money(self, order: SimOrder, qty: Decimal, price: Decimal) -> None:
+        signed = qty if order.side is Side.BUY else -qty
+        effect = apply_fill(self.positions.get(order.symbol), order.symbol, signed, price)
+        if effect.position is None:
+            self.positions.pop(order.symbol, None)
+        else:
+            self.positions[order.symbol] = effect.position
+        self.changes.symbols[order.symbol] = None
+        self.update_account(cash=self.account.cash + effect.cash)
+
+    def close_day(self, day: EquityDay) -> None:
+        """Note the equity at a session's close; it becomes `last_equity`."""
+        self.days.append(day)
+        self.changes.days.append(day)
+        self.update_account(last_equity=day.equity)
+
+    def take_changes(self) -> Changes:
+        """Return what changed since the last call."""
+        changes = self.changes
+        self.changes = Changes()
+        return changes

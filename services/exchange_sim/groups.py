@@ -1,0 +1,115 @@
+"""Bracket, OCO and OTO: how the orders of a group follow each other.
+
+Legs are inert until the entry is completely filled; then the target is `new` and the stop
+beside it `held`. One leg filled or cancelled cancels the other; a partial fill of one shrinks
+the other. A cancelled or expired entry takes its inert legs along: what was filled by then is
+naked, as at the real broker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.exchange_sim.books import Books
+from services.exchange_sim.records import LegRole, SimOrder
+from shared.models.orders import OrderStatus
+
+_LEGS = (LegRole.TARGET, LegRole.STOP)
+
+
+def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
+    """Carry a fill into the order's group."""
+    if order.role is LegRole.SINGLE:
+        return
+    if order.role is LegRole.ENTRY:
+        if order.status is OrderStatus.FILLED:
+            _activate_legs(books, order, at)
+        return
+    for other in _live_others(books, order):
+        if order.status is OrderStatus.FILLED:
+            end_order(books, other, OrderStatus.CANCELED, at)
+        elif order.remaining + other.filled_qty < other.qty:
+            books.put(
+                replace(
+                    other,
+                    qty=order.remaining + other.filled_qty,
+                    updated_at=books.stamp(at),
+                )
+            )
+
+
+def _live_others(books: Books, order: SimOrder) -> list[SimOrder]:
+    return [one for one in books.group(order) if one.id != order.id and one.is_live]
+
+
+def _activate_legs(books: Books, entry: SimOrder, at: datetime) -> None:
+    legs = [leg for leg in _live_others(books, entry) if leg.role in _LEGS and leg.inert]
+    for leg in legs:
+        moment = books.stamp(at)
+        beside_target = leg.role is LegRole.STOP and len(legs) > 1
+        status = OrderStatus.HELD if beside_target else OrderStatus.NEW
+        active = replace(leg, inert=False, working_since=at, status=status, updated_at=moment)
+        books.put(active)
+        if status is OrderStatus.NEW:
+            books.announce("new", active)
+
+
+def end_order(books: Books, order: SimOrder, status: OrderStatus, at: datetime) -> SimOrder:
+    """Cancel or expire one live order, without its group, and announce it."""
+    moment = books.stamp(at)
+    canceled = status is OrderStatus.CANCELED
+    ended = books.put(
+        replace(
+            order,
+            status=status,
+            updated_at=moment,
+            canceled_at=moment if canceled else order.canceled_at,
+            expired_at=order.expired_at if canceled else moment,
+        )
+    )
+    books.announce(status.value, ended)
+    return ended
+
+
+def end_with_group(books: Books, order: SimOrder, status: OrderStatus, at: datetime) -> None:
+    """Cancel or expire an order and what cannot live without it: the inert legs of an entry,
+    the other leg of a leg.
+    """
+    end_order(books, order, status, at)
+    for other in _live_others(books, order):
+        if order.role is LegRole.ENTRY and not other.inert:
+            continue
+        end_order(books, other, OrderStatus.CANCELED, at)
+
+
+def adopt(books: Books, old: SimOrder, new: SimOrder) -> None:
+    """Hand the children of a replaced order to the one that replaced it."""
+    for child in books.group(old):
+        if child.parent_id == old.id:
+            books.put(replace(child, parent_id=new.id))
+
+
+def is_entry_open(books: Books, order: SimOrder) -> bool:
+    """Whether the order's group still has a live entry."""
+    return any(one.role is LegRole.ENTRY and one.is_live for one in books.group(order))
+
+
+def nested_children(books: Books, order: SimOrder) -> list[SimOrder]:
+    """Return the legs that are shown under an order: those of an entry until its complete
+    fill, and the stop of an OCO always.
+    """
+    if order.role is LegRole.SINGLE or order.group_id is None:
+        return []
+    if order.role is LegRole.ENTRY and order.status is OrderStatus.FILLED:
+        return []
+    children = [child for child in books.group(order) if child.parent_id == order.id]
+    return sorted(children, key=lambda child: child.seq)
+
+
+def is_nested(books: Books, order: SimOrder) -> bool:
+    """Whether the order is shown under its parent."""
+    if order.parent_id is None:
+        return False
+    parent = books.orders[order.parent_id]
+    return not (parent.role is LegRole.ENTRY and parent.status is OrderStatus.FILLED)

@@ -1,0 +1,1 @@
+"""HTTP doors of the simulated exchange: Alpaca's trading and market-data endpoints."""

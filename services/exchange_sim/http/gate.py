@@ -1,0 +1,136 @@
+"""What every HTTP request passes: keys, the rate limit, fresh market time, Alpaca's headers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.exchange_sim.http.replies import encode
+from services.exchange_sim.naming import seeded_uuid
+from shared.clock import Clock
+
+REQUESTS_PER_MINUTE = 200
+_WINDOW_S = 60
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+TOO_MANY = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Who may come in; without a key id, everybody who brings some key and secret."""
+
+    key_id: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+
+    def refusal(self, key_id: str, secret: str) -> int | None:
+        """Return the HTTP status that refuses these keys, None when they are right."""
+        if not key_id or not secret:
+            return UNAUTHORIZED
+        if self.key_id is None or self.secret_key is None:
+            return None
+        same_id = hmac.compare_digest(key_id.encode(), self.key_id.encode())
+        same_secret = hmac.compare_digest(secret.encode(), self.secret_key.encode())
+        return None if same_id and same_secret else FORBIDDEN
+
+
+def keys_of(headers: dict[bytes, bytes]) -> tuple[str, str]:
+    """Return key and secret of APCA headers, Basic or Bearer; empty when there are none."""
+    key = headers.get(b"apca-api-key-id", b"").decode("latin-1")
+    secret = headers.get(b"apca-api-secret-key", b"").decode("latin-1")
+    if key or secret:
+        return key, secret
+    kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if kind.lower() == "bearer":
+        return text, text
+    if kind.lower() == "basic":
+        try:
+            pair = base64.b64decode(text, validate=True).decode("latin-1")
+        except (binascii.Error, ValueError):
+            return "", ""
+        key, _, secret = pair.partition(":")
+        return key, secret
+    return "", ""
+
+
+class RateWindow:
+    """Counts requests per minute of real time; refuses the excess only when `enforced`."""
+
+    def __init__(self, clock: Clock, *, enforced: bool) -> None:
+        self._clock = clock
+        self._enforced = enforced
+        self._minute = -1
+        self._count = 0
+
+    def count(self) -> bool:
+        """Count one request; False when it is one too many."""
+        minute = int(self._clock.monotonic_s()) // _WINDOW_S
+        if minute != self._minute:
+            self._minute, self._count = minute, 0
+        self._count += 1
+        return not self._enforced or self._count <= REQUESTS_PER_MINUTE
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return Alpaca's three headers."""
+        left_s = _WINDOW_S - int(self._clock.monotonic_s()) % _WINDOW_S
+        reset = int(self._clock.utc_now().timestamp()) + left_s
+        left = max(0, REQUESTS_PER_MINUTE - self._count)
+        return [
+            (b"x-ratelimit-limit", str(REQUESTS_PER_MINUTE).encode()),
+            (b"x-ratelimit-remaining", str(left).encode()),
+            (b"x-ratelimit-reset", str(reset).encode()),
+        ]
+
+
+class Gate:
+    """ASGI middleware around the HTTP routes; streams authenticate by message instead."""
+
+    def __init__(
+        self, app: ASGIApp, keys: Keys, window: RateWindow, fresh_time: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._window = window
+        self._fresh_time = fresh_time
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse at the gate."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._requests += 1
+        request_id = seeded_uuid("request", self._requests).replace("-", "")
+        allowed = self._window.count()
+        extra = [(b"x-request-id", request_id.encode()), *self._window.headers()]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *extra]
+            await send(message)
+
+        status = self._keys.refusal(*keys_of(dict(scope["headers"])))
+        if status is not None:
+            word = "unauthorized." if status == UNAUTHORIZED else "forbidden."
+            await _answer(send_with_headers, status, {"message": word})
+        elif not allowed:
+            document = {"code": 42910000, "message": "rate limit exceeded"}
+            await _answer(send_with_headers, TOO_MANY, document)
+        else:
+            self._fresh_time()
+            await self._app(scope, receive, send_with_headers)
+
+
+async def _answer(send: Send, status: int, document: dict[str, object]) -> None:
+    body = encode(document)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

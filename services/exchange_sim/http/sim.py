@@ -1,0 +1,105 @@
+"""What only a simulated exchange has: its status, and the lock-step between the processes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.http.replies import moment_of, read_body, reply, short_stamp
+from services.exchange_sim.lockstep import Participant
+from services.exchange_sim.records import Refusal
+from services.exchange_sim.ticket import bad_form
+from services.exchange_sim.wire import Document
+
+WAIT_S_MAX = 30.0
+WAIT_S_DEFAULT = 5.0
+_CONFLICT = 409
+_NOT_LOCK_STEP = 40910000
+
+
+class SimRoutes:
+    """The endpoints under /sim."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._moved = asyncio.Event()
+        exchange.listeners.minute = self._wake
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/sim/status", self.status),
+            Route("/sim/lockstep", self.lockstep, methods=["POST"]),
+        ]
+
+    def _wake(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def status(self, _request: Request) -> Response:
+        """GET what is simulated and where it stands."""
+        exchange = self._exchange
+        account, market = exchange.books.account, exchange.market
+        return reply(
+            {
+                "source": market.source,
+                "speed": exchange.pace.speed,
+                "now": short_stamp(exchange.now),
+                "minute": short_stamp(account.minute) if account.minute else None,
+                "ended": exchange.ended,
+                "account_id": account.account_id,
+                "epoch": account.epoch,
+                "symbols": list(market.symbols),
+                "dropped_rows": dict(market.dropped_rows),
+                "seed": account.seed,
+            }
+        )
+
+    async def lockstep(self, request: Request) -> Response:
+        """POST: report a finished minute, then wait for the next one, at most `timeout_s`."""
+        exchange = self._exchange
+        if not exchange.pace.is_lock_step:
+            raise Refusal(_CONFLICT, _NOT_LOCK_STEP, "this exchange runs freely, not in lock-step")
+        body = await read_body(request)
+        try:
+            participant = Participant(str(body.get("participant")))
+            wait_s = float(body.get("timeout_s", WAIT_S_DEFAULT))
+        except (ValueError, TypeError):
+            raise bad_form("participant must be data-daemon or trading-bot") from None
+        finished = body.get("finished")
+        if finished:
+            exchange.report(participant, moment_of(str(finished), "finished"))
+        await self._wait(participant, min(max(0.0, wait_s), WAIT_S_MAX))
+        return reply(self._answer(participant))
+
+    async def _wait(self, participant: Participant, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while not self._has_news(participant):
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                return
+            moved = self._moved
+            try:
+                await asyncio.wait_for(moved.wait(), left_s)
+            except TimeoutError:
+                return
+
+    def _has_news(self, participant: Participant) -> bool:
+        return self._exchange.ended or self._exchange.gate.released_to(participant) is not None
+
+    def _answer(self, participant: Participant) -> Document:
+        reading = self._exchange.clock()
+        minute = self._exchange.gate.released_to(participant)
+        return {
+            "minute": short_stamp(minute) if minute else None,
+            "now": short_stamp(reading.now),
+            "is_open": reading.is_open,
+            "next_open": short_stamp(reading.next_open),
+            "next_close": short_stamp(reading.next_close),
+            "ended": self._exchange.ended,
+        }

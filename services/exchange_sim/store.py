@@ -1,0 +1,180 @@
+"""The exchange's truth on disk: exchange_sim.db, SQLite in WAL mode, one writer.
+
+Every change is committed before it is acknowledged, so an accepted order survives SIGKILL.
+Records are stored as JSON beside the columns that are searched. Old accounts stay in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.exchange_sim.books import Books, Changes
+from services.exchange_sim.codec import from_text, to_text
+from services.exchange_sim.records import (
+    AccountRecord,
+    EquityDay,
+    SimFill,
+    SimOrder,
+    SimPosition,
+)
+from shared.errors import ConfigFault, SchemaFault, TransientFault
+
+SCHEMA_VERSION = 1
+LOCK_WAIT_S = 5.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS accounts (
+    number INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, identity TEXT NOT NULL,
+    document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (
+    id TEXT PRIMARY KEY, account_id TEXT NOT NULL, client_order_id TEXT NOT NULL,
+    seq INTEGER NOT NULL, document TEXT NOT NULL,
+    UNIQUE (account_id, client_order_id), UNIQUE (account_id, seq));
+CREATE TABLE IF NOT EXISTS positions (
+    account_id TEXT NOT NULL, symbol TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (account_id, symbol));
+CREATE TABLE IF NOT EXISTS fills (
+    account_id TEXT NOT NULL, seq INTEGER NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (account_id, seq));
+CREATE TABLE IF NOT EXISTS equity_days (
+    account_id TEXT NOT NULL, day TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (account_id, day));
+"""
+_ORDERS = "SELECT document FROM orders WHERE account_id = ? ORDER BY seq"
+_POSITIONS = "SELECT document FROM positions WHERE account_id = ? ORDER BY symbol"
+_FILLS = "SELECT document FROM fills WHERE account_id = ? ORDER BY seq"
+_DAYS = "SELECT document FROM equity_days WHERE account_id = ? ORDER BY day"
+
+
+class Store:
+    """The database of every account this exchange ever had."""
+
+    def __init__(self, path: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        """Open or create the file; ConfigFault when it cannot be, TransientFault when another
+        exchange has it open, SchemaFault when it is of a newer version.
+        """
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            self._db = sqlite3.connect(path, timeout=lock_wait_s, isolation_level=None)
+            self._prepare()
+        except OSError as failure:
+            raise ConfigFault(f"cannot open the exchange's database {path}: {failure}") from failure
+        except sqlite3.OperationalError as failure:
+            raise TransientFault(
+                f"the exchange's database {path} cannot be used: {failure}; "
+                "is another exchange running on it?"
+            ) from failure
+        except sqlite3.DatabaseError as failure:
+            raise ConfigFault(
+                f"{path} is no exchange database: {failure}; move it away to begin anew"
+            ) from failure
+
+    def _prepare(self) -> None:
+        # One process owns the file for its whole life; a second one is refused at once.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # NORMAL: a commit is in the kernel's hands when it returns, so SIGKILL loses nothing.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise SchemaFault(f"{self._path} has version {version}, newer than {SCHEMA_VERSION}")
+        with self._transaction():
+            for statement in _TABLES.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def account(self, identity: str) -> AccountRecord | None:
+        """Return the newest account of that market and settings, None when there is none."""
+        row = self._db.execute(
+            "SELECT document FROM accounts WHERE identity = ? ORDER BY number DESC LIMIT 1",
+            (identity,),
+        ).fetchone()
+        return from_text(AccountRecord, row[0]) if row else None
+
+    def account_count(self) -> int:
+        """Return how many accounts the file holds."""
+        return int(self._db.execute("SELECT count(*) FROM accounts").fetchone()[0])
+
+    def open_account(self, account: AccountRecord) -> None:
+        """Write a new account."""
+        with self._transaction():
+            self._put_account(account)
+
+    def _put_account(self, account: AccountRecord) -> None:
+        self._db.execute(
+            "INSERT INTO accounts VALUES (?, ?, ?, ?) ON CONFLICT (number) "
+            "DO UPDATE SET document = excluded.document",
+            (account.number, account.account_id, account.identity, to_text(account)),
+        )
+
+    def load(self, account: AccountRecord) -> Books:
+        """Return the account's books as they are on disk."""
+        books = Books(account)
+        for text in self._documents(_ORDERS, account):
+            books.load_order(from_text(SimOrder, text))
+        for text in self._documents(_POSITIONS, account):
+            position = from_text(SimPosition, text)
+            books.positions[position.symbol] = position
+        books.fills.extend(from_text(SimFill, text) for text in self._documents(_FILLS, account))
+        books.days.extend(from_text(EquityDay, text) for text in self._documents(_DAYS, account))
+        return books
+
+    def _documents(self, query: str, account: AccountRecord) -> Iterator[str]:
+        for row in self._db.execute(query, (account.account_id,)):
+            yield str(row[0])
+
+    def save(self, books: Books, changes: Changes) -> None:
+        """Write changes in one transaction; raises sqlite3.Error with nothing written."""
+        if changes.is_empty:
+            return
+        owner = books.account.account_id
+        with self._transaction():
+            if changes.account:
+                self._put_account(books.account)
+            for name in changes.orders:
+                order = books.orders[name]
+                self._db.execute(
+                    "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?)",
+                    (order.id, owner, order.client_order_id, order.seq, to_text(order)),
+                )
+            for symbol in changes.symbols:
+                self._save_position(owner, symbol, books.positions.get(symbol))
+            for fill in changes.fills:
+                self._db.execute(
+                    "INSERT INTO fills VALUES (?, ?, ?)", (owner, fill.seq, to_text(fill))
+                )
+            for day in changes.days:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO equity_days VALUES (?, ?, ?)",
+                    (owner, day.day, to_text(day)),
+                )
+
+    def _save_position(self, owner: str, symbol: str, position: SimPosition | None) -> None:
+        if position is None:
+            self._db.execute(
+                "DELETE FROM positions WHERE account_id = ? AND symbol = ?", (owner, symbol)
+            )
+            return
+        self._db.execute(
+            "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
+            (owner, symbol, to_text(position)),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,1 @@
+"""WebSocket doors of the simulated exchange: trade updates and market data."""

@@ -1,0 +1,104 @@
+"""The trading stream: authenticate, listen, trade_updates; JSON in binary frames, no replay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.websockets import WebSocket
+
+from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.http.gate import Keys
+from services.exchange_sim.http.replies import encode
+from services.exchange_sim.records import TradeEvent
+from services.exchange_sim.streams.outbox import Outbox
+from services.exchange_sim.streams.session import run_session
+from services.exchange_sim.wire import event_document
+
+TRADE_UPDATES = "trade_updates"
+
+
+class TradeUpdates:
+    """Every client of /stream."""
+
+    def __init__(self, exchange: Exchange, keys: Keys) -> None:
+        self._exchange = exchange
+        self._keys = keys
+        self._listening: set[Outbox] = set()
+        exchange.listeners.trades = self._publish
+
+    def _publish(self, events: Sequence[TradeEvent]) -> None:
+        if not self._listening:
+            return
+        for event in events:
+            frame = encode(event_document(self._exchange.books, event))
+            for outbox in self._listening:
+                outbox.put(frame)
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one client."""
+        await socket.accept()
+        outbox = Outbox()
+        client = _Client(self._keys, outbox)
+
+        async def handle(frame: bytes) -> None:
+            client.handle(frame)
+            if client.listening:
+                self._listening.add(outbox)
+            else:
+                self._listening.discard(outbox)
+
+        try:
+            await run_session(socket, outbox, handle, text=False)
+        finally:
+            self._listening.discard(outbox)
+
+
+class _Client:
+    """What one client has said so far."""
+
+    def __init__(self, keys: Keys, outbox: Outbox) -> None:
+        self._keys = keys
+        self._outbox = outbox
+        self._authorized = False
+        self.listening = False
+
+    def handle(self, frame: bytes) -> None:
+        """Answer one message; what cannot be read gets an error message."""
+        try:
+            message = json.loads(frame)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            self._answer("error", {"message": "invalid syntax"})
+            return
+        data = message.get("data")
+        data = data if isinstance(data, dict) else {}
+        action = message.get("action")
+        if action in ("authenticate", "auth"):
+            self._authenticate(str(action), {**message, **data})
+        elif action == "listen":
+            self._listen(data)
+        else:
+            self._answer("error", {"message": f"unknown action {action!r}"[:80]})
+
+    def _answer(self, stream: str, data: dict[str, Any]) -> None:
+        self._outbox.put(encode({"stream": stream, "data": data}))
+
+    def _authenticate(self, action: str, words: dict[str, Any]) -> None:
+        key = words.get("key_id") or words.get("key") or words.get("oauth_token") or ""
+        secret = words.get("secret_key") or words.get("secret") or words.get("oauth_token") or ""
+        self._authorized = self._keys.refusal(str(key), str(secret)) is None
+        self.listening = self.listening and self._authorized
+        status = "authorized" if self._authorized else "unauthorized"
+        self._answer("authorization", {"status": status, "action": action})
+
+    def _listen(self, data: dict[str, Any]) -> None:
+        if not self._authorized:
+            self._answer("authorization", {"status": "unauthorized", "action": "listen"})
+            return
+        wanted = data.get("streams")
+        names = wanted if isinstance(wanted, list) else []
+        self.listening = TRADE_UPDATES in names
+        self._answer("listening", {"streams": [TRADE_UPDATES] if self.listening else []})
