@@ -26,6 +26,8 @@ class Beat:
     health: str = "OK"
     """OK, DEGRADED or FAILED."""
     reason: str = ""
+    failure_class: str | None = None
+    """SCHEMA, RISK or CONFIG while FAILED for such a cause: health.json then names that code."""
     trading_state: str | None = None
     trading_state_cause: str | None = None
     port: int | None = None
@@ -85,6 +87,8 @@ class Notifier:
             "X_REASON": beat.reason,
             "X_PROGRESS": str(beat.progress),
         }
+        if beat.failure_class is not None:
+            words["X_CLASS"] = beat.failure_class
         if beat.trading_state is not None:
             words["X_TRADING_STATE"] = beat.trading_state
             words["X_TRADING_STATE_CAUSE"] = beat.trading_state_cause or "none"

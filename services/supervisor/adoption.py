@@ -1,0 +1,168 @@
+"""Records of running processes, so that a new supervisor adopts them instead of doubling them.
+
+A record names pid, start ticks and boot: all three must match. It is written before the spawn
+(without pid) and again after it; a child of which only the first was written is found by the
+cookie in its environment. No fsync: a record matters only while its process lives, and the page
+cache survives the death of a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from services.supervisor.processes import (
+    COOKIE,
+    Process,
+    environment_of,
+    open_process,
+    processes_with_cookie,
+    start_ticks,
+)
+
+SERVICE_VARIABLE = "SHT_SERVICE"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """One process of ours: identity, cookie, since when (UTC text, seconds since boot)."""
+
+    service: str
+    cookie: str
+    boot_id: str
+    started_at: str
+    started_s: float
+    pid: int | None = None
+    start_ticks: int | None = None
+    ready: bool = False
+    port: int | None = None
+    restarts: int = 0
+
+
+class RecordFolder:
+    """The pid files in state/run: a plain number on the first line, the record on the second."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, service: str) -> Path:
+        """Where the record of a service lies."""
+        return self._folder / f"{service}.pid"
+
+    def write(self, record: ProcessRecord) -> None:
+        """Replace the record; raises OSError."""
+        path = self.path(record.service)
+        temporary = path.with_suffix(".pid.tmp")
+        number = "" if record.pid is None else str(record.pid)
+        temporary.write_text(f"{number}\n{json.dumps(asdict(record))}\n", encoding="utf-8")
+        temporary.replace(path)
+
+    def read(self, service: str) -> ProcessRecord | None:
+        """Return the record, None when there is none that can be read."""
+        try:
+            lines = self.path(service).read_text(encoding="utf-8").splitlines()
+            return ProcessRecord(**json.loads(lines[1]))
+        except (OSError, ValueError, IndexError, TypeError):
+            return None
+
+    def remove(self, service: str) -> None:
+        """Forget the record."""
+        self.path(service).unlink(missing_ok=True)
+
+    def services(self) -> tuple[str, ...]:
+        """Return the names of which there is a record."""
+        return tuple(sorted(path.stem for path in self._folder.glob("*.pid")))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A live process of an earlier supervisor, held by a pidfd."""
+
+    record: ProcessRecord
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What an earlier supervisor left: the living to adopt, the dead to account for, doubles."""
+
+    living: dict[str, Found]
+    dead: dict[str, ProcessRecord]
+    doubles: tuple[Process, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a process must carry to be ours: the state folder's cookie, this boot, the mode."""
+
+    cookie: str
+    boot_id: str
+    mode: str
+
+
+def inherit(folder: RecordFolder, lineage: Lineage) -> Inheritance:
+    """Look for everything that still runs for this state folder.
+
+    A process of another mode is never adopted: its orders would go elsewhere.
+    """
+    living: dict[str, Found] = {}
+    dead: dict[str, ProcessRecord] = {}
+    surplus: list[Process] = []
+    boot_id = lineage.boot_id
+    for service in folder.services():
+        record = folder.read(service)
+        if record is None:
+            continue
+        process = _process_of(record, boot_id)
+        if process is not None and _mode_of(process.pid) == lineage.mode:
+            living[service] = Found(record, process)
+        elif process is not None:
+            surplus.append(process)
+        elif record.boot_id == boot_id and record.pid is not None:
+            dead[service] = record
+    surplus.extend(_strays(folder, lineage, living, {process.pid for process in surplus}))
+    for service in living:
+        dead.pop(service, None)
+    return Inheritance(living, dead, tuple(surplus))
+
+
+def _mode_of(pid: int) -> str | None:
+    return environment_of(pid).get("TRADING_MODE")
+
+
+def _process_of(record: ProcessRecord, boot_id: str) -> Process | None:
+    if record.boot_id != boot_id or record.pid is None or record.start_ticks is None:
+        return None
+    return open_process(record.pid, record.start_ticks)
+
+
+def _strays(
+    folder: RecordFolder, lineage: Lineage, living: dict[str, Found], seen: set[int]
+) -> Iterable[Process]:
+    """Adopt session leaders that carry our cookie without a record; yield surplus ones."""
+    known = seen | {found.process.pid for found in living.values()}
+    for pid, environment in processes_with_cookie(f"{lineage.cookie}."):
+        service = environment.get(SERVICE_VARIABLE, "")
+        ticks = start_ticks(pid)
+        if pid in known or ticks is None or not service or not _leads_its_session(pid):
+            continue
+        process = open_process(pid, ticks)
+        if process is None:
+            continue
+        if service in living or environment.get("TRADING_MODE") != lineage.mode:
+            yield process
+            continue
+        record = folder.read(service)
+        if record is None or record.cookie != environment[COOKIE]:
+            record = ProcessRecord(service, environment[COOKIE], lineage.boot_id, "", 0.0)
+        living[service] = Found(replace(record, pid=pid, start_ticks=ticks), process)
+
+
+def _leads_its_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False

@@ -1,0 +1,150 @@
+"""The command line: arguments in, exit code out. Data goes to stdout, messages to stderr.
+
+Every command loads only what it needs; `status` stays within the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from services.supervisor.terminal import say
+from shared.errors import SystemFault
+
+DEFAULT_COMMAND = "run"
+CLEARABLE = ("stop", "drawdown", "rebuild", "second-writer")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from services.supervisor.ignition import run
+
+    return run(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_check import check
+
+    return check(arguments)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_status import status
+
+    return status(arguments)
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_stop import stop
+
+    return stop(arguments)
+
+
+def _restart(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_services import restart
+
+    return restart(arguments)
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_services import release
+
+    return release(arguments)
+
+
+def _tail(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_services import tail
+
+    return tail(arguments)
+
+
+def _order(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_orders import order
+
+    return order(arguments)
+
+
+def _folders() -> argparse.ArgumentParser:
+    folders = argparse.ArgumentParser(add_help=False)
+    folders.add_argument("--state-dir", metavar="DIR", help="folder of the state (STATE_DIR)")
+    folders.add_argument("--log-dir", metavar="DIR", help="folder of the logs (LOG_DIR)")
+    folders.add_argument("--env-file", metavar="FILE", help="settings file instead of .env")
+    return folders
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="deploy_supervisor.py",
+        description="Starts, stops and asks the trading system. Without a command: run.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    folders = _folders()
+
+    def add(
+        name: str, action: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, parents=[folders], help=text, description=text)
+        command.set_defaults(action=action)
+        return command
+
+    for name, action, text in (
+        ("run", _run, "start everything and stay in the foreground"),
+        ("check", _check, "check settings, service table and interfaces, then stop"),
+    ):
+        command = add(name, action, text)
+        command.add_argument("--mode", help="sim, paper, live_limited or live (TRADING_MODE)")
+        command.add_argument("--confirm", action="store_true", help="required by live modes")
+        command.add_argument("--symbols", "--symbol", help="comma-separated (SYMBOLS)")
+        command.add_argument("--services", metavar="FILE", help="service table to use")
+    add("status", _status, "the verdict and the services").add_argument(
+        "--json", action="store_true", help="print health.json as it was judged"
+    )
+    add("stop", _stop, "stop everything")
+    for name, action, text in (
+        ("restart", _restart, "restart one service"),
+        ("release", _release, "let a parked service run again"),
+        ("tail", _tail, "show a service's log"),
+    ):
+        command = add(name, action, text)
+        command.add_argument("service", metavar="NAME")
+        if name == "tail":
+            command.add_argument("-f", "--follow", action="store_true", help="go on showing it")
+    _add_orders(add)
+    return parser
+
+
+def _add_orders(
+    add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser],
+) -> None:
+    stop = add("emergency-stop", _order, "take no new risk at all, from now on")
+    stop.add_argument("--reason", required=True)
+    stop.add_argument("--flatten", action="store_true", help="close all positions too")
+    clear = add("clear-stop", _order, "allow trading again")
+    clear.add_argument("--approver", required=True, help="who takes the responsibility")
+    clear.add_argument("--what", choices=CLEARABLE, default=CLEARABLE[0])
+    close = add("close-position", _order, "close the whole position of a symbol")
+    close.add_argument("symbol", metavar="SYMBOL")
+    close.add_argument("--reason", required=True)
+    add("pause", _order, "open no new positions").add_argument("--reason", default="")
+    add("resume", _order, "open positions again").add_argument("--reason", default="")
+
+
+def with_command(words: Sequence[str]) -> list[str]:
+    """Return the arguments with `run` in front when no command was named."""
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        return [DEFAULT_COMMAND, *words]
+    return list(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Carry out one command; return its exit code. Wrong arguments end with 2."""
+    arguments = build_parser().parse_args(with_command(words))
+    action: Callable[[argparse.Namespace], int] = arguments.action
+    try:
+        return action(arguments)
+    except SystemFault as fault:
+        say(str(fault), sys.stderr)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        return 130

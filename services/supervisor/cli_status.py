@@ -1,0 +1,71 @@
+"""`status`: the verdict, the services and the age; standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from services.supervisor.folders import state_folder
+from services.supervisor.terminal import (
+    colours_wanted,
+    painted,
+    printable,
+    say,
+    verdict_table,
+)
+from shared.clock import SystemClock
+from shared.config.paths import StatePaths
+from shared.health.judge import EXIT_UNBELIEVABLE, Judgement, judge_document
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print the judgement; 0 OK, 1 DEGRADED, 3 FAILED or not running, 4 not to be believed."""
+    path = StatePaths(state_folder(arguments)).health
+    clock = SystemClock()
+    try:
+        raw = _read(path)
+    except OSError as fault:
+        say(f"health.json cannot be read: {fault.strerror}", sys.stderr)
+        return EXIT_UNBELIEVABLE
+    judgement = judge_document(raw, boot_id=clock.boot_id(), boottime_s=clock.boottime_s())
+    if arguments.json:
+        say(json.dumps(_as_document(judgement), indent=2))
+    else:
+        _show(judgement)
+    return judgement.exit_code
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _as_document(judgement: Judgement) -> dict[str, object]:
+    """Return health.json with what was judged over what it says of itself."""
+    return {
+        **(judgement.document or {}),
+        "overall": str(judgement.overall),
+        "code": judgement.code,
+        "reason": judgement.reason,
+        "next_action": judgement.next_action,
+        "standing": str(judgement.standing),
+        "age_s": None if judgement.age_s is None else round(judgement.age_s, 3),
+    }
+
+
+def _show(judgement: Judgement) -> None:
+    colour = colours_wanted(sys.stdout)
+    age = "" if judgement.age_s is None else f"  ({judgement.age_s:.1f} s old)"
+    code = "" if judgement.code == judgement.overall else f" {printable(judgement.code)}"
+    say(f"{painted(judgement.overall, 2, colour)}{code}: {printable(judgement.reason)}{age}")
+    say(f"Next: {printable(judgement.next_action)}")
+    document = judgement.document
+    if document is None:
+        return
+    trading = f"{document.get('trading_state')} ({document.get('trading_state_cause')})"
+    say(f"Mode: {printable(document.get('mode'))}  Trading: {printable(trading)}")
+    say(verdict_table(document, colour=colour))

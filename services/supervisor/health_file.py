@@ -1,0 +1,221 @@
+"""health.json: judged anew and written on every change, and once a second at least."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from services.supervisor.context import Context, Roster
+from services.supervisor.incidents import Flip
+from services.supervisor.member import Member
+from services.supervisor.restart_policy import in_window
+from services.supervisor.table import TRADING_BOT
+from shared.clock import utc_text
+from shared.errors import ConfigFault, TransientFault
+from shared.health.codes import NEXT_ACTION
+from shared.health.evidence import judge_service
+from shared.health.rollup import HALTED, JudgedService, rollup
+from shared.models.health import (
+    SCHEMA_VERSION,
+    VALID_S,
+    ExitClass,
+    HealthCode,
+    Phase,
+    ServiceHealth,
+    Status,
+    TradingWord,
+    Verdict,
+)
+from shared.persistence.atomic_file import Missing, read_document, write_document
+from shared.telemetry.logs import log_event
+
+WRITE_EVERY_S = 1.0
+WRITES_APART_S = 0.02
+"""A storm of changes is written at most this often; the first of it at once."""
+HEALTH_BYTES_MAX = 8_000_000
+VERSION = "0.1.0"
+_NO_BOT = TradingWord(HALTED, "supervision")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which supervisor writes."""
+
+    pid: int
+    started_at: str
+    generation: int
+
+
+def earlier_document(context: Context) -> dict[str, Any]:
+    """Return the last health.json, empty when there is none that can be read."""
+    try:
+        raw = read_document(context.launch.state.health, HEALTH_BYTES_MAX)
+        document = {} if isinstance(raw, Missing) else json.loads(raw)
+    except (TransientFault, ConfigFault, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+class HealthFile:
+    """Judges the roster and publishes the verdict."""
+
+    def __init__(self, context: Context, roster: Roster, identity: Identity, seq: int) -> None:
+        self._context = context
+        self._roster = roster
+        self._identity = identity
+        self._seq = seq
+        self._scheduled = False
+        self._last_write_s = 0.0
+        self._broken = False
+        self.verdict = Verdict(Status.DEGRADED, HealthCode.DEGRADED, "starting", "")
+        self.reached_ok_s: float | None = None
+        """Monotonic second at which the whole was first OK."""
+
+    def changed(self) -> None:
+        """Publish soon; many calls within one moment become one write."""
+        if self._scheduled:
+            return
+        self._scheduled = True
+        wait_s = self._last_write_s + WRITES_APART_S - self._context.now_s()
+        if wait_s <= 0:
+            self._context.loop.call_soon(self.publish)
+        else:
+            self._context.loop.call_later(wait_s, self.publish)
+
+    def publish(self) -> None:
+        """Judge and write now."""
+        self._scheduled = False
+        self.judge()
+        self._write(self.verdict, self._trading_word())
+
+    def review(self) -> None:
+        """Judge now, and write only when that changed something: lateness is nobody's event."""
+        before = [member.status for member in self._roster], self.verdict.code
+        self.judge()
+        if before != ([member.status for member in self._roster], self.verdict.code):
+            self.changed()
+
+    def publish_stopped(self, code: HealthCode, reason: str) -> None:
+        """Write the last word of a clean end."""
+        verdict = Verdict(Status.FAILED, code, reason, NEXT_ACTION[code])
+        self._write(verdict, TradingWord(HALTED, "supervision"))
+
+    def judge(self) -> None:
+        """Bring every member's status and the verdict up to date; flips become incidents."""
+        now_s = self._context.now_s()
+        judged = [self._judge_member(member, now_s) for member in self._roster]
+        trading = None if self._roster.get(TRADING_BOT) is None else self._trading_word()
+        self.verdict = rollup(judged, trading, emergency_stop=self._emergency_stop())
+        if self.verdict.overall is Status.OK and self.reached_ok_s is None:
+            self.reached_ok_s = now_s
+
+    def _judge_member(self, member: Member, now_s: float) -> JudgedService:
+        status, reason = judge_service(member.evidence(now_s), member.spec.beat)
+        before = member.status
+        member.status_reason = reason
+        if status is not before or not member.since:
+            member.status = status
+            member.since, member.since_s = self._context.now_text(), now_s
+            if not self._context.stopping:
+                self._flip(member, before)
+        failure_class = member.failure_class()
+        return JudgedService(
+            member.name, status, member.spec.critical, self._told(member), failure_class
+        )
+
+    def _told(self, member: Member) -> str:
+        return f"{member.status_reason} (since {member.since})"
+
+    def _flip(self, member: Member, before: Status) -> None:
+        failure_class = member.failure_class()
+        exit_class = None if member.last_exit is None else member.last_exit.exit_class
+        told = failure_class or exit_class or ExitClass.UNCLASSIFIED
+        announced = member.phase is not Phase.RUNNING
+        reason = member.status_reason
+        flip = Flip(member.name, before, member.status, str(told), reason, announced)
+        self._context.incidents.flip(flip)
+
+    def _emergency_stop(self) -> bool:
+        """Whether the file is there; anything but a plain no counts as yes."""
+        try:
+            self._context.launch.state.emergency_stop.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _trading_word(self) -> TradingWord:
+        bot = self._roster.get(TRADING_BOT)
+        if bot is None or bot.process is None or bot.voice.trading is None:
+            return _NO_BOT
+        return bot.voice.trading
+
+    def _write(self, verdict: Verdict, trading: TradingWord) -> None:
+        context = self._context
+        self._seq += 1
+        now = context.clock.utc_now()
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "seq": self._seq,
+            "written_at": utc_text(now),
+            "valid_until": utc_text(now + timedelta(seconds=VALID_S)),
+            "overall": str(verdict.overall),
+            "code": str(verdict.code),
+            "reason": verdict.reason,
+            "next_action": verdict.next_action,
+            "mode": context.launch.mode,
+            "chaos_mode": context.launch.chaos_mode,
+            "trading_state": trading.state,
+            "trading_state_cause": trading.cause,
+            "boot_id": context.clock.boot_id(),
+            "boottime_s": round(context.clock.boottime_s(), 3),
+            "supervisor": {
+                "pid": self._identity.pid,
+                "started_at": self._identity.started_at,
+                "version": VERSION,
+                "generation": self._identity.generation,
+            },
+            "services": self.service_documents(),
+            "incidents": context.incidents.as_documents(),
+        }
+        try:
+            write_document(context.launch.state.health, json.dumps(document).encode())
+            self._broken = False
+        except TransientFault as fault:
+            if not self._broken:
+                log_event(context.logger, "health_not_written", str(fault), level=logging.ERROR)
+            self._broken = True
+        self._last_write_s = context.now_s()
+
+    def service_documents(self) -> dict[str, dict[str, object]]:
+        """Return every service as health.json shows it."""
+        return {member.name: self._service(member) for member in self._roster}
+
+    def _service(self, member: Member) -> dict[str, object]:
+        rule, voice = member.spec.restart, member.voice
+        deaths = self._context.tally.of(member.name).deaths
+        now_s = self._context.clock.boottime_s()
+        return ServiceHealth(
+            status=member.status,
+            critical=member.spec.critical,
+            phase=member.phase,
+            since=member.since,
+            reason=member.status_reason,
+            pid=None if member.process is None else member.process.pid,
+            started_at=None if member.process is None else member.started_at,
+            restarts=member.restarts,
+            adopted=member.adopted,
+            failures_in_window=len(in_window(deaths, rule.window_s, now_s)),
+            max_failures=rule.max_failures,
+            window_s=rule.window_s,
+            last_beat_at=voice.beat_at,
+            progress=voice.progress,
+            last_exit=member.last_exit,
+            cpu_percent=member.cpu_percent,
+            rss_bytes=member.rss_bytes,
+            metrics=voice.metrics,
+        ).as_document()

@@ -1,0 +1,137 @@
+"""Incidents: what broke, what was done, how long it took; a ring for health.json, lines on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from shared.clock import Clock, parse_utc, utc_text
+from shared.health.codes import is_worse
+from shared.models.health import Incident, Status
+from shared.telemetry.logs import log_event
+
+INCIDENTS_KEPT = 50
+
+
+class Step(StrEnum):
+    """The shape of every healing action."""
+
+    DETECT = "DETECT"
+    CLASSIFY = "CLASSIFY"
+    RESPOND = "RESPOND"
+    RECOVER = "RECOVER"
+    HALT = "HALT"
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A change of one service's status."""
+
+    service: str
+    before: Status
+    after: Status
+    failure_class: str
+    reason: str
+    announced: bool
+    """A death behind it has been written already; the flip itself need not be."""
+
+
+class IncidentBook:
+    """The last incidents, and the journal of every step."""
+
+    def __init__(self, path: Path, clock: Clock, logger: logging.Logger) -> None:
+        self._path = path
+        self._clock = clock
+        self._logger = logger
+        self._ring: deque[Incident] = deque(maxlen=INCIDENTS_KEPT)
+
+    def restore(self, documents: list[Any]) -> None:
+        """Take over what an earlier supervisor had in health.json."""
+        for entry in documents:
+            try:
+                self._ring.append(
+                    Incident(
+                        str(entry["at"]),
+                        str(entry["service"]),
+                        str(entry["from"]),
+                        str(entry["to"]),
+                        str(entry["class"]),
+                        str(entry["reason"]),
+                        entry["recovered_after_s"],
+                    )
+                )
+            except (KeyError, TypeError):
+                continue
+
+    def as_documents(self) -> list[dict[str, object]]:
+        """Return the ring for health.json, oldest first."""
+        return [incident.as_document() for incident in self._ring]
+
+    def step(
+        self, step: Step, service: str, message: str, failure_class: str | None = None
+    ) -> None:
+        """Append one line to logs/incidents.jsonl; a full disk must not stop healing."""
+        line = {
+            "ts": utc_text(self._clock.utc_now()),
+            "event": str(step),
+            "service": service,
+            "class": failure_class,
+            "msg": message,
+        }
+        log_event(
+            self._logger,
+            f"incident_{step.lower()}",
+            f"{service}: {message}",
+            failure_class=failure_class,
+        )
+        try:
+            descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+            try:
+                os.write(descriptor, (json.dumps(line) + "\n").encode())
+            finally:
+                os.close(descriptor)
+        except OSError as fault:
+            log_event(self._logger, "incident_not_written", str(fault), level=logging.ERROR)
+
+    def flip(self, flip: Flip) -> None:
+        """Open an incident when it got worse; close the service's open ones when it is OK."""
+        now = utc_text(self._clock.utc_now())
+        if is_worse(flip.after, flip.before):
+            incident = Incident(
+                now,
+                flip.service,
+                str(flip.before),
+                str(flip.after),
+                flip.failure_class,
+                flip.reason,
+            )
+            self._ring.append(incident)
+            if not flip.announced:
+                message = f"{flip.before} -> {flip.after}: {flip.reason}"
+                self.step(Step.DETECT, flip.service, message, failure_class=flip.failure_class)
+        elif flip.after is Status.OK:
+            self._close(flip.service)
+
+    def _close(self, service: str) -> None:
+        now = self._clock.utc_now()
+        longest_s = None
+        for index, incident in enumerate(self._ring):
+            if incident.service != service or incident.recovered_after_s is not None:
+                continue
+            lasted_s = max(0.0, (now - parse_utc(incident.at)).total_seconds())
+            self._ring[index] = replace(incident, recovered_after_s=round(lasted_s, 3))
+            longest_s = max(longest_s or 0.0, lasted_s)
+        if longest_s is not None:
+            self.step(Step.RECOVER, service, f"OK again after {longest_s:.3f} s")
+
+    def record(self, incident: Incident) -> None:
+        """Add an incident that is no flip of a service, such as our own death."""
+        self._ring.append(incident)

@@ -1,0 +1,99 @@
+"""Short-lived children: a duty done under the trading lock, a check, the summary of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.supervisor.adoption import SERVICE_VARIABLE
+from services.supervisor.context import Context
+from services.supervisor.processes import (
+    COOKIE,
+    UNKNOWN_EXIT,
+    Exit,
+    Process,
+    collect_exit,
+    kill_group,
+    spawn,
+    spawn_on_terminal,
+)
+from services.supervisor.starter import OUTPUT_BYTES_MAX, rotate
+from shared.telemetry.logs import log_event
+
+OUTPUT_NAME = "one_shot"
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to run: a module with arguments, at most so many seconds."""
+
+    module: str
+    arguments: tuple[str, ...]
+    timeout_s: float
+    on_terminal: bool = False
+
+    @property
+    def name(self) -> str:
+        """The errand in words."""
+        return " ".join((self.module, *self.arguments))
+
+
+class OneShots:
+    """Runs errands and tells their end."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._cookies: set[str] = set()
+
+    def cookies(self) -> set[str]:
+        """Cookies of the errands that still run."""
+        return self._cookies
+
+    def run(self, errand: Errand, done: Callable[[Exit], None]) -> bool:
+        """Start an errand; `done` is called with its exit. False when it cannot be started."""
+        context = self._context
+        cookie = f"{context.launch.cookie}.one-shot.{os.urandom(4).hex()}"
+        environment = {**context.environment, SERVICE_VARIABLE: "", COOKIE: cookie}
+        command = (sys.executable, "-m", errand.module, *errand.arguments)
+        output = context.launch.logs.output(OUTPUT_NAME)
+        try:
+            if errand.on_terminal:
+                process = spawn_on_terminal(command, environment)
+            else:
+                rotate(output, OUTPUT_BYTES_MAX)
+                process = spawn(command, environment, output)
+        except OSError as fault:
+            log_event(context.logger, "errand_not_started", f"{errand.name}: {fault}")
+            return False
+        log_event(context.logger, "errand_started", f"{errand.name}, pid {process.pid}")
+        self._cookies.add(cookie)
+        timer = context.loop.call_later(errand.timeout_s, self._kill, process)
+
+        def ended() -> None:
+            context.loop.remove_reader(process.pidfd)
+            timer.cancel()
+            kill_group(process.pid)
+            exit_ = collect_exit(process) or UNKNOWN_EXIT
+            process.close()
+            self._cookies.discard(cookie)
+            told = f"{errand.name} ended with {exit_.code}, signal {exit_.signal}"
+            log_event(context.logger, "errand_ended", told)
+            done(exit_)
+
+        context.loop.add_reader(process.pidfd, ended)
+        return True
+
+    def _kill(self, process: Process) -> None:
+        process.send(signal.SIGKILL)
+        kill_group(process.pid)
+
+    async def run_and_wait(self, errand: Errand) -> Exit:
+        """Run an errand to its end; UNKNOWN_EXIT when it cannot be started."""
+        future: asyncio.Future[Exit] = self._context.loop.create_future()
+        if not self.run(errand, future.set_result):
+            return UNKNOWN_EXIT
+        return await future

@@ -1,0 +1,149 @@
+"""Re-reading the service table: what changed is applied, everything else is left alone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.supervisor.context import Context, Roster
+from services.supervisor.member import After, Ask, Member
+from services.supervisor.starter import Starter
+from services.supervisor.stopper import Stopper
+from services.supervisor.table import Defaults, ServiceSpec, load_table
+from shared.errors import ConfigFault
+from shared.telemetry.logs import log_event
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """Names of rows that are new, that differ so that a restart is due, and that are gone."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def load_launch_table(context: Context) -> tuple[ServiceSpec, ...]:
+    """Read the table of this run; raises ConfigFault."""
+    launch = context.launch
+    defaults = Defaults(launch.max_failures, launch.window_s)
+    return load_table(Path(launch.services_file), launch.mode, defaults)
+
+
+def first_table(context: Context) -> tuple[ServiceSpec, ...]:
+    """Read the table at the start of a supervisor, and keep a copy of a good one.
+
+    A table that was broken after the run began must not end supervision when the supervisor is
+    restarted: then the copy rules. Raises ConfigFault when there is none either.
+    """
+    launch = context.launch
+    copy = launch.state.run / "services.last.toml"
+    try:
+        specs = load_launch_table(context)
+        copy.write_bytes(Path(launch.services_file).read_bytes())
+    except ConfigFault as fault:
+        if not copy.exists():
+            raise
+        log_event(context.logger, "table_refused", str(fault), level=logging.ERROR)
+        return load_table(copy, launch.mode, Defaults(launch.max_failures, launch.window_s))
+    except OSError as fault:
+        log_event(context.logger, "table_not_copied", str(fault), level=logging.WARNING)
+    return specs
+
+
+class Reread:
+    """Compares the file with what runs, and applies the difference."""
+
+    def __init__(
+        self, context: Context, roster: Roster, starter: Starter, stopper: Stopper
+    ) -> None:
+        self._context = context
+        self._roster = roster
+        self._starter = starter
+        self._stopper = stopper
+        self._leaving: set[str] = set()
+
+    def compare(self) -> TableChange:
+        """Read the file and say what differs; policy-only changes are applied at once.
+
+        Raises ConfigFault with every fault of the file; nothing is applied then.
+        """
+        fresh = {spec.name: spec for spec in load_launch_table(self._context)}
+        changed = []
+        for member in self._roster:
+            spec = fresh.get(member.name)
+            if spec is None:
+                continue
+            if _needs_restart(member.spec, spec):
+                changed.append(member.name)
+            else:
+                member.spec = spec
+        added = tuple(name for name in fresh if self._roster.get(name) is None)
+        removed = tuple(member.name for member in self._roster if member.name not in fresh)
+        return TableChange(added, tuple(changed), removed)
+
+    def apply(self) -> None:
+        """Apply the whole file: SIGHUP. A broken file changes nothing and is logged."""
+        try:
+            change = self.compare()
+        except ConfigFault as fault:
+            message = f"the service table is kept as it was: {fault}"
+            log_event(self._context.logger, "table_refused", message, level=logging.ERROR)
+            return
+        told = f"added {change.added}, changed {change.changed}, removed {change.removed}"
+        log_event(self._context.logger, "table_reread", told)
+        fresh = {spec.name: spec for spec in load_launch_table(self._context)}
+        for name in change.removed:
+            member = self._roster.get(name)
+            if member is not None:
+                self._leaving.add(name)
+                self._stopper.ask(member, Ask("taken out of the service table"))
+        for name in change.changed:
+            member = self._roster.get(name)
+            if member is not None:
+                member.spec = fresh[name]
+                if member.wanted and member.park is None:
+                    self._stopper.ask(member, Ask("its row was changed", After.START_AGAIN))
+        for name in change.added:
+            self.add(name)
+        self._context.loop.call_later(0.1, self._forget_leavers)
+
+    def _forget_leavers(self) -> None:
+        for name in tuple(self._leaving):
+            member = self._roster.get(name)
+            if member is not None and member.process is None:
+                self.remove(member)
+                self._leaving.discard(name)
+        if self._leaving and not self._context.stopping:
+            self._context.loop.call_later(0.1, self._forget_leavers)
+
+    def add(self, name: str) -> bool:
+        """Take in one row of the file and start it; False when there is none or it runs."""
+        if self._roster.get(name) is not None:
+            return False
+        for spec in load_launch_table(self._context):
+            if spec.name == name:
+                self._starter.try_start(self._roster.add(spec))
+                self._context.changed()
+                return True
+        return False
+
+    def remove(self, member: Member) -> None:
+        """Forget a member that is down."""
+        member.cancel_timer()
+        if member.socket is not None:
+            member.socket.close(self._context.loop)
+        self._context.records.remove(member.name)
+        self._roster.remove(member.name)
+        self._context.changed()
+
+
+def _needs_restart(old: ServiceSpec, new: ServiceSpec) -> bool:
+    """Whether the process itself must be started anew, not only be judged by other rules."""
+    return _seen_by_process(old) != _seen_by_process(new)
+
+
+def _seen_by_process(spec: ServiceSpec) -> tuple[object, ...]:
+    beat = spec.beat
+    return (spec.command, dict(spec.environment), beat.notify, beat.beat_s, beat.watchdog_s)

@@ -1,0 +1,172 @@
+"""Starts services: when their needs are ready, with their own socket, cookie and log file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from services.supervisor.adoption import SERVICE_VARIABLE, Found, ProcessRecord
+from services.supervisor.context import Context, Roster
+from services.supervisor.member import Member, Voice
+from services.supervisor.notify_socket import NotifySocket
+from services.supervisor.notify_words import Words
+from services.supervisor.plan import Launch as LaunchChoice
+from services.supervisor.plan import launch_answer
+from services.supervisor.processes import COOKIE, Process, is_program, spawn
+from services.supervisor.restart_policy import class_of_exit
+from shared.errors import EXIT_CODES, FailureClass
+from shared.models.health import ExitClass, Phase
+from shared.telemetry.logs import log_event
+
+OUTPUT_BYTES_MAX = 10_000_000
+OUTPUTS_KEPT = 5
+
+
+class Starter:
+    """Brings members up; deaths and failed spawns go to the reaper's callbacks."""
+
+    def __init__(self, context: Context, roster: Roster) -> None:
+        self._context = context
+        self._roster = roster
+        self.exited: Callable[[Member], None] = lambda _: None
+        """Called when the process of a member has ended."""
+        self.spawn_failed: Callable[[Member, str, ExitClass], None] = lambda *_: None
+        self.heard: Callable[[Member, Words], None] = lambda *_: None
+
+    def start_all(self) -> None:
+        """Start whoever may be started now, needs first."""
+        for member in self._roster.in_start_order():
+            self.try_start(member)
+
+    def poke(self) -> None:
+        """Look again at those who wait for others."""
+        for member in self._roster:
+            if member.process is None and member.phase is Phase.STARTING:
+                self.try_start(member)
+
+    def try_start(self, member: Member) -> None:
+        """Start a member if it is wanted, free, and its needs are ready."""
+        free = member.process is None and member.timer is None and not member.holds
+        if self._context.stopping or not (free and member.wanted and member.park is None):
+            return
+        answer = launch_answer(self._roster.needs_of(member))
+        member.blocked_for_good = answer.launch is LaunchChoice.BLOCKED
+        member.phase, member.phase_reason = Phase.STARTING, answer.reason
+        if answer.launch is LaunchChoice.NOW:
+            self._start(member)
+        self._context.changed()
+
+    def listen(self, member: Member) -> None:
+        """Open the member's notify socket, once."""
+        if member.socket is None and member.spec.beat.notify:
+            path = self._context.sockets.notify(member.name)
+            member.socket = NotifySocket(path, lambda words, pid: self._words(member, words, pid))
+            member.socket.listen(self._context.loop)
+
+    def _words(self, member: Member, words: Words, pid: int) -> None:
+        if member.process is not None and pid != member.former_pid:
+            self.heard(member, words)
+
+    def _start(self, member: Member) -> None:
+        context = self._context
+        member.cookie = f"{context.launch.cookie}.{member.name}.{os.urandom(4).hex()}"
+        member.voice, member.cut_short, member.asked = Voice(), None, None
+        member.adopted = False
+        member.started_s, member.started_at = context.now_s(), context.now_text()
+        record = ProcessRecord(
+            service=member.name,
+            cookie=member.cookie,
+            boot_id=context.clock.boot_id(),
+            started_at=member.started_at,
+            started_s=member.started_s,
+            restarts=member.restarts,
+        )
+        output = context.launch.logs.output(member.name)
+        try:
+            self.listen(member)
+            self.write_record(record)
+            rotate(output, OUTPUT_BYTES_MAX)
+            process = spawn(member.spec.command, self._environment(member), output)
+        except OSError as fault:
+            self._failed(member, fault)
+            return
+        self._hold(member, process)
+        self.write_record(replace(record, pid=process.pid, start_ticks=process.start_ticks))
+
+    def _hold(self, member: Member, process: Process) -> None:
+        member.process = process
+        if not member.spec.beat.notify:
+            member.phase, member.phase_reason = Phase.RUNNING, "running"
+        self._context.loop.add_reader(process.pidfd, self.exited, member)
+        log_event(
+            self._context.logger,
+            "service_started",
+            f"{member.name} started, pid {process.pid}",
+            service_name=member.name,
+            service_pid=process.pid,
+        )
+
+    def _failed(self, member: Member, fault: OSError) -> None:
+        program = member.spec.command[0]
+        if is_program(program):
+            self.spawn_failed(member, f"cannot be started: {fault}", ExitClass.UNCLASSIFIED)
+            return
+        code = EXIT_CODES[FailureClass.CONFIG]
+        reason = f"cannot be started: {program!r} is missing or not executable"
+        self.spawn_failed(member, reason, class_of_exit(code, asked=False))
+
+    def _environment(self, member: Member) -> dict[str, str]:
+        environment = dict(self._context.environment)
+        environment[SERVICE_VARIABLE] = member.name
+        environment[COOKIE] = member.cookie
+        beat = member.spec.beat
+        environment["SHT_BEAT_S"] = f"{beat.beat_s:g}"
+        if beat.notify:
+            environment["NOTIFY_SOCKET"] = str(self._context.sockets.notify(member.name))
+            environment["WATCHDOG_USEC"] = str(int(beat.watchdog_s * 1_000_000))
+        environment.update(member.spec.environment)
+        return environment
+
+    def write_record(self, record: ProcessRecord) -> None:
+        """Write a pid file; without it an heir still finds the child by its cookie."""
+        try:
+            self._context.records.write(record)
+        except OSError as fault:
+            log_event(self._context.logger, "record_not_written", str(fault))
+
+    def adopt(self, member: Member, found: Found) -> None:
+        """Take over a live process of an earlier supervisor."""
+        record = found.record
+        member.cookie, member.started_at = record.cookie, record.started_at or None
+        member.started_s = record.started_s or self._context.now_s()
+        member.restarts, member.adopted = record.restarts, True
+        member.voice = Voice(port=record.port)
+        self.listen(member)
+        member.phase, member.phase_reason = Phase.STARTING, "adopted"
+        if record.ready:
+            member.voice.ready_s = self._context.now_s()
+            member.phase, member.phase_reason = Phase.RUNNING, "adopted"
+        self._hold(member, found.process)
+        if record.pid is None or record.cookie:
+            self.write_record(
+                replace(record, pid=found.process.pid, start_ticks=found.process.start_ticks)
+            )
+
+
+def rotate(output: Path, bytes_max: int) -> None:
+    """Move a grown output file to `.1`, older ones on; nothing but the oldest is lost.
+
+    A process that still writes to the moved file goes on doing so.
+    """
+    try:
+        if output.stat().st_size <= bytes_max:
+            return
+    except FileNotFoundError:
+        return
+    for number in range(OUTPUTS_KEPT - 1, 0, -1):
+        older = output.with_name(f"{output.name}.{number}")
+        if older.exists():
+            older.replace(output.with_name(f"{output.name}.{number + 1}"))
+    output.replace(output.with_name(f"{output.name}.1"))

@@ -1,0 +1,141 @@
+"""restart_tally.json: every unasked death, and who is parked; written before anything is done.
+
+Kept over the supervisor's own death, so that no crash of ours gives a service a new budget.
+After a reboot the deaths of the former boot no longer count; parked stays parked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from services.supervisor.restart_policy import Death, Park
+from shared.clock import Clock
+from shared.errors import SchemaFault, TransientFault
+from shared.models.health import ExitClass
+from shared.persistence.atomic_file import Missing, read_document, write_document
+from shared.telemetry.logs import log_event
+
+TALLY_VERSION = 1
+TALLY_BYTES_MAX = 4_000_000
+DEATHS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of one service."""
+
+    deaths: tuple[Death, ...] = ()
+    parked: Park | None = None
+    held: str | None = None
+    """Why an operator stopped it; it stays down until an operator starts it."""
+    last_identity: str = ""
+    """Process of the last death counted, so that none is counted twice."""
+
+
+_EMPTY = Record()
+
+
+@dataclass(slots=True)
+class TallyBook:
+    """The book in memory and its file."""
+
+    path: Path
+    clock: Clock
+    logger: logging.Logger
+    _records: dict[str, Record] = field(default_factory=dict)
+
+    def load(self) -> None:
+        """Read the book. Raises SchemaFault when a newer version of us wrote it.
+
+        An unreadable book is moved aside and a new one begun: healing must not stop for it.
+        """
+        try:
+            raw = read_document(self.path, TALLY_BYTES_MAX)
+            if isinstance(raw, Missing):
+                return
+            document = json.loads(raw)
+            if document["schema_version"] > TALLY_VERSION:
+                raise SchemaFault(f"{self.path}: written by a newer version; it is left untouched")
+            same_boot = document["boot_id"] == self.clock.boot_id()
+            services = document["services"].items()
+            self._records = {name: _record(entry, same_boot) for name, entry in services}
+        except (ValueError, KeyError, TypeError, AttributeError, TransientFault) as fault:
+            self._set_aside(fault)
+
+    def _set_aside(self, fault: Exception) -> None:
+        stamp = self.clock.utc_now().strftime("%Y%m%dT%H%M%S")
+        aside = self.path.with_name(f"{self.path.name}.corrupt.{stamp}")
+        log_event(
+            self.logger,
+            "tally_unreadable",
+            f"restart_tally.json cannot be read ({fault}); moved to {aside.name}, counting anew",
+            level=logging.ERROR,
+        )
+        try:
+            self.path.rename(aside)
+        except OSError as failure:
+            log_event(self.logger, "tally_stuck", str(failure), level=logging.ERROR)
+
+    def of(self, service: str) -> Record:
+        """Return what is remembered of a service."""
+        return self._records.get(service, _EMPTY)
+
+    def count(self, service: str, death: Death, identity: str) -> bool:
+        """Note a death; False when this very process was counted before. Call `save` next."""
+        record = self.of(service)
+        if identity and record.last_identity == identity:
+            return False
+        deaths = (*record.deaths, death)[-DEATHS_KEPT:]
+        self._records[service] = replace(record, deaths=deaths, last_identity=identity)
+        return True
+
+    def park(self, service: str, park: Park) -> None:
+        """Note that a service is parked. Call `save` next."""
+        self._records[service] = replace(self.of(service), parked=park)
+
+    def hold(self, service: str, reason: str) -> None:
+        """Note that an operator stopped a service. Call `save` next."""
+        self._records[service] = replace(self.of(service), held=reason)
+
+    def release(self, service: str) -> None:
+        """Forget deaths, park and hold: a human said so. Call `save` next."""
+        self._records[service] = Record(last_identity=self.of(service).last_identity)
+
+    def release_all(self) -> None:
+        """Forget everything: the human stopped the whole, and starts it anew when it is mended."""
+        self._records.clear()
+
+    def save(self) -> bool:
+        """Write the book durably; False when the disk refuses, which must not stop healing."""
+        document = {
+            "schema_version": TALLY_VERSION,
+            "boot_id": self.clock.boot_id(),
+            "services": {name: asdict(record) for name, record in self._records.items()},
+        }
+        try:
+            write_document(self.path, json.dumps(document).encode())
+        except TransientFault as fault:
+            log_event(self.logger, "tally_not_written", str(fault), level=logging.ERROR)
+            return False
+        return True
+
+
+def _record(entry: Mapping[str, Any], same_boot: bool) -> Record:
+    deaths = tuple(
+        Death(float(death["at_s"]), float(death["uptime_s"]), ExitClass(death["exit_class"]))
+        for death in entry["deaths"]
+    )
+    parked = entry["parked"]
+    return Record(
+        deaths=deaths if same_boot else (),
+        parked=None
+        if parked is None
+        else Park(ExitClass(parked["exit_class"]), str(parked["reason"])),
+        held=entry["held"],
+        last_identity=str(entry["last_identity"]),
+    )

@@ -1,0 +1,129 @@
+"""The control socket: the stock supervisorctl, our own client, garbage, a very deep folder."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.commands.control_client import ControlClient, ControlRefused
+from shared.config.paths import StatePaths
+from tests.support.supervised import Actor, Supervised, supervised
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+PAIR = {"web": Actor(), "page": Actor(row='critical = false\nneeds = ["web"]')}
+SUPERVISORCTL = [sys.executable, "-m", "supervisor.supervisorctl"]
+
+
+def ctl(system: Supervised, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the stock client of the supervisor package against the running system."""
+    url = f"unix://{StatePaths(system.state).supervisor_socket}"
+    return subprocess.run(
+        [*SUPERVISORCTL, "-s", url, *words],
+        cwd=system.base,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_supervisorctl_when_used_then_the_stock_client_works(tmp_path: Path) -> None:
+    """status, stop, start, restart, pid, tail, signal, version, avail and clear."""
+    actors = {"web": Actor("print('hello from web', flush=True); serve()"), "page": PAIR["page"]}
+    with supervised(tmp_path, actors) as system:
+        system.wait_ok()
+        system.wait_for("page", status="OK")
+
+        status = ctl(system, "status")
+        assert status.returncode == 0, status.stdout + status.stderr
+        assert "RUNNING" in status.stdout
+        assert ctl(system, "pid", "web").stdout.strip() == str(system.pid("web"))
+        assert ctl(system, "pid").stdout.strip() == str(system.supervisor_pid())
+        assert "hello from web" in ctl(system, "tail", "web").stdout
+        assert "web: stopped" in ctl(system, "stop", "web").stdout
+        assert ctl(system, "status", "web").returncode == 3
+        assert system.service("web")["status"] == "FAILED"
+        assert "web: started" in ctl(system, "start", "web").stdout
+        former = system.pid("web")
+        assert "web: started" in ctl(system, "restart", "web").stdout
+        system.wait_for("web", status="OK", restarts=0)
+        assert system.pid("web") != former
+        assert "signalled" in ctl(system, "signal", "CONT", "web").stdout
+        assert ctl(system, "version").stdout.strip() == "0.1.0"
+        assert "in use" in ctl(system, "avail").stdout
+        assert "web: cleared" in ctl(system, "clear", "web").stdout
+        assert (system.logs / "web.out.1").exists()
+        assert ctl(system, "start", "moon").returncode != 0
+        socket_mode = StatePaths(system.state).supervisor_socket.stat().st_mode & 0o777
+        assert socket_mode == 0o600
+
+
+def test_supervisorctl_when_the_table_changes_then_update_applies_only_that(
+    tmp_path: Path,
+) -> None:
+    """reread tells, update applies; who did not change keeps running."""
+    with supervised(tmp_path, PAIR) as system:
+        system.wait_ok()
+        system.wait_for("page", status="OK")
+        web, page = system.pid("web"), system.pid("page")
+        table = tmp_path / "services.toml"
+        text = table.read_text("utf-8").replace(
+            "[service.page]", '[service.page]\nenvironment = { COLOUR = "red" }'
+        )
+        table.write_text(text, "utf-8")
+
+        assert "page: changed" in ctl(system, "reread").stdout
+        assert "page: updated" in ctl(system, "update").stdout
+
+        wait_until(lambda: system.service("page").get("status") == "OK", 10)
+        assert system.pid("page") != page
+        assert system.pid("web") == web
+
+
+def test_control_when_garbage_comes_then_it_is_refused_and_the_system_lives(
+    tmp_path: Path,
+) -> None:
+    """Unknown methods, wrong arguments and no HTTP at all cost a client its answer, no more."""
+    with supervised(tmp_path, PAIR) as system:
+        system.wait_ok()
+        state = StatePaths(system.state)
+        client = ControlClient(state)
+        for method, arguments in (
+            ("supervisor.nonsense", ()),
+            ("supervisor.startProcess", ("moon",)),
+            ("supervisor.startProcess", (1, 2, 3, 4)),
+            ("supervisor.readProcessStdoutLog", ("web", "x", "y")),
+        ):
+            with pytest.raises(ControlRefused):
+                client.call(method, *arguments)
+        for garbage in (
+            b"\0\1\2\r\n\r\n",
+            b"POST /RPC2 HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
+        ):
+            with socket.socket(socket.AF_UNIX) as raw:
+                raw.connect(str(state.supervisor_socket))
+                raw.sendall(garbage)
+                assert b"400" in raw.recv(1000)
+
+        assert client.is_alive()
+        assert system.health()["overall"] == "OK"
+
+
+def test_state_folder_when_very_deep_then_sockets_still_work(tmp_path: Path) -> None:
+    """STATE_DIR of 200 characters: sockets lie in a short private folder, clients find them."""
+    deep = tmp_path / ("d" * 90) / ("e" * 90)
+    deep.mkdir(parents=True)
+    with supervised(deep, PAIR) as system:
+        system.wait_ok()
+
+        assert ControlClient(StatePaths(system.state)).is_alive()
+        assert system.command("restart", "page").code == 0
+        short = (system.state / "run" / "supervisor.sock").readlink().parent
+        assert system.stop() == 0
+        assert not short.exists()
