@@ -1,1 +1,1 @@
-"""The page, the API and the metrics."""
+"""The dashboard of the car: page, API, event stream and metrics; reads, never decides a trade."""

@@ -1,1 +1,1 @@
-"""Watches the watcher, alerts, pings outward."""
+"""The horn of the car: watches the watcher, wakes people on flips, pings outward."""

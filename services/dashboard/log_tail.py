@@ -1,0 +1,61 @@
+"""The end of a service's JSON log, without reading the whole of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from shared.config.paths import LogPaths
+
+LINES_MAX = 1_000
+TAIL_BYTES_MAX = 1_048_576
+_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+
+
+def tail(log_dir: Path, service: str, count: int, level: str = "") -> list[dict[str, Any]] | None:
+    """Return the last `count` lines of that level or above, oldest first; None without a log.
+
+    The name is a plain word, never a path; a link is not followed. A line that is no JSON object
+    becomes one with its text as `msg`.
+    """
+    if not _NAME.match(service):
+        return None
+    raw = _last_bytes(LogPaths(log_dir).service(service))
+    if raw is None:
+        return None
+    lowest = _LEVELS.get(level.upper(), 0)
+    lines = [_entry(line) for line in raw.decode("utf-8", "replace").splitlines() if line.strip()]
+    shown = [line for line in lines if _LEVELS.get(str(line.get("level")), 100) >= lowest]
+    return shown[-count:]
+
+
+def _last_bytes(path: Path) -> bytes | None:
+    """Return the end of a plain file from a whole line on; None when there is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            return None
+        begin = max(0, facts.st_size - TAIL_BYTES_MAX)
+        raw = os.pread(descriptor, TAIL_BYTES_MAX, begin)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return raw.partition(b"\n")[2] if begin else raw
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return {"msg": line}
+    return entry if isinstance(entry, dict) else {"msg": line}

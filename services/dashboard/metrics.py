@@ -1,0 +1,190 @@
+"""The one exporter for Prometheus: a collector over the newest reading, no state of its own.
+
+Moments are given as timestamps of the last success, never as ages: an age that is no longer
+scraped looks young for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from services.dashboard.documents import Reading
+from services.dashboard.tolerant import (
+    EMPTY,
+    Row,
+    flag_of,
+    mapping_of,
+    moment_of,
+    number_of,
+    rows_of,
+    text_of,
+)
+from services.dashboard.views_trading import STATES, trading_word
+from shared.health.judge import Judgement
+from shared.models.health import HealthCode, Status
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SERVICE_GAUGES = (
+    ("failures_in_window", "Deaths within the sliding window"),
+    ("max_failures", "Deaths in the window at which the service is parked"),
+    ("rss_bytes", "Resident memory in bytes"),
+    ("cpu_percent", "CPU use in percent of one core"),
+)
+_MONEY_GAUGES = (
+    ("equity", "Account equity in dollars"),
+    ("cash", "Cash in dollars"),
+    ("day_pnl", "Profit or loss of the trading day in dollars"),
+    ("total_pnl", "Realized profit or loss in dollars"),
+    ("peak_equity", "Highest equity in dollars"),
+)
+_TRADING_GAUGES = (
+    ("win_rate", "Share of trades that won, 0 to 1"),
+    ("max_drawdown_pct", "Deepest fall from the peak as a fraction"),
+    ("coverage_pct", "Open quantity under a live broker-held stop, percent"),
+    ("unknown_outcomes", "Orders of which nobody can say whether they exist"),
+    ("total_trades", "Closed trades"),
+)
+
+
+def exposition(reading: Reading, judgement: Judgement, with_money: bool) -> bytes:
+    """Return the text of /metrics for one reading."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_ReadingCollector(reading, judgement, with_money))
+    return generate_latest(registry)
+
+
+class _ReadingCollector(Collector):
+    """Turns one reading into metric families."""
+
+    def __init__(self, reading: Reading, judgement: Judgement, with_money: bool) -> None:
+        self._reading = reading
+        self._judgement = judgement
+        self._with_money = with_money
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing to describe before the first scrape."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        yield from _verdict_families(self._reading, self._judgement)
+        health: Row = self._judgement.document or EMPTY
+        yield from _service_families(mapping_of(health, "services"), self._with_money)
+        yield from _trading_families(self._reading, self._with_money)
+
+
+def _one_hot(name: str, words: Iterable[str], now: str, text: str) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=("state",))
+    for word in words:
+        family.add_metric((word,), 1.0 if word == now else 0.0)
+    return family
+
+
+def _stamp(family: GaugeMetricFamily, labels: tuple[str, ...], moment: datetime | None) -> None:
+    if moment is not None:
+        family.add_metric(labels, moment.timestamp())
+
+
+def _verdict_families(reading: Reading, judgement: Judgement) -> Iterator[Metric]:
+    health: Row = judgement.document or EMPTY
+    yield _one_hot(
+        "sht_health_state", Status, str(judgement.overall), "Overall verdict after the age rule"
+    )
+    yield _one_hot("sht_health_code", HealthCode, judgement.code, "Code of the verdict")
+    word = trading_word(reading, judgement)
+    yield _one_hot("sht_trading_state", STATES, word.state, "What may be traded")
+    written = GaugeMetricFamily(
+        "sht_health_written_timestamp_seconds", "When the supervisor last wrote health.json"
+    )
+    _stamp(written, (), moment_of(health, "written_at"))
+    yield written
+    stopped = 1.0 if reading.emergency_stop is not None else 0.0
+    yield GaugeMetricFamily("sht_emergency_stop", "Whether the stop is set", value=stopped)
+    chaos = 0.0 if text_of(health, "chaos_mode", "off") == "off" else 1.0
+    yield GaugeMetricFamily("sht_chaos_active", "Whether a chaos drill breaks things", value=chaos)
+    incidents = rows_of(health, "incidents")
+    open_count = sum(1 for row in incidents if row.get("recovered_after_s") is None)
+    yield GaugeMetricFamily("sht_incidents_open", "Incidents not recovered", value=open_count)
+
+
+def _service_families(services: Row, with_metrics: bool) -> Iterator[Metric]:
+    entries = [(str(name), mapping_of(services, name)) for name in services]
+    state = GaugeMetricFamily(
+        "sht_service_state", "Health of a service", labels=("service", "state")
+    )
+    restarts = CounterMetricFamily("sht_service_restarts", "Restarts", labels=("service",))
+    progress = CounterMetricFamily(
+        "sht_service_progress", "Finished turns of the loop", labels=("service",)
+    )
+    beat = GaugeMetricFamily(
+        "sht_service_last_beat_timestamp_seconds", "Last heartbeat", labels=("service",)
+    )
+    for name, entry in entries:
+        for word in Status:
+            state.add_metric((name, word), 1.0 if text_of(entry, "status") == word else 0.0)
+        for family, key in ((restarts, "restarts"), (progress, "progress")):
+            if (count := number_of(entry, key)) is not None:
+                family.add_metric((name,), float(count))
+        _stamp(beat, (name,), moment_of(entry, "last_beat_at"))
+    yield from (state, restarts, progress, beat)
+    for key, text in _SERVICE_GAUGES:
+        yield _gauge_by(f"sht_service_{key}", text, "service", key, entries)
+    if with_metrics:
+        yield _own_metrics(entries)
+
+
+def _gauge_by(
+    name: str, text: str, label: str, key: str, entries: list[tuple[str, Row]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for entry_name, entry in entries:
+        if (number := number_of(entry, key)) is not None:
+            family.add_metric((entry_name,), float(number))
+    return family
+
+
+def _own_metrics(entries: list[tuple[str, Row]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "sht_service_metric", "What a service measures itself", labels=("service", "name")
+    )
+    for service, entry in entries:
+        measured = mapping_of(entry, "metrics")
+        for name in measured:
+            if (number := number_of(measured, name)) is not None:
+                family.add_metric((service, str(name)), float(number))
+    return family
+
+
+def _trading_families(reading: Reading, with_money: bool) -> Iterator[Metric]:
+    status: Row = reading.bot_status or EMPTY
+    gauges = (*_TRADING_GAUGES, *_MONEY_GAUGES) if with_money else _TRADING_GAUGES
+    for key, text in gauges:
+        family = GaugeMetricFamily(f"sht_{key}", text)
+        if (number := number_of(status, key)) is not None:
+            family.add_metric((), float(number))
+        yield family
+    written = GaugeMetricFamily(
+        "sht_bot_status_written_timestamp_seconds", "When the bot last wrote its numbers"
+    )
+    _stamp(written, (), moment_of(status, "written_at"))
+    yield written
+    positions = float(len(rows_of(status, "positions")))
+    yield GaugeMetricFamily("sht_open_positions", "Open positions", value=positions)
+    unprotected = sum(
+        1 for row in rows_of(status, "positions") if flag_of(row, "stop_confirmed") is not True
+    )
+    yield GaugeMetricFamily(
+        "sht_unprotected_positions", "Positions without a confirmed stop", value=unprotected
+    )
+    limits = [(text_of(row, "name"), row) for row in rows_of(status, "limits")]
+    yield _gauge_by("sht_limit_used_pct", "Use of a limit, percent", "limit", "used_pct", limits)
+    feeds = [(text_of(row, "name"), row) for row in rows_of(status, "feeds")]
+    yield _gauge_by("sht_feed_age_seconds", "Age of a feed's data", "feed", "age_s", feeds)

@@ -1,0 +1,175 @@
+"""The reading half of the API, the event stream, the probes and the metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from anyio.to_thread import run_sync
+from sse_starlette import EventSourceResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from services.dashboard import views_api
+from services.dashboard.access import Access, Refusal
+from services.dashboard.log_tail import LINES_MAX, tail
+from services.dashboard.metrics import CONTENT_TYPE, exposition
+from services.dashboard.serving import Ask, RefusedRequest, Row
+from services.dashboard.snapshot import Hub, Snapshot
+from services.dashboard.tolerant import EMPTY, rows_of
+from shared.models.health import Status
+
+LISTENERS_MAX = 256
+STREAM_PING_S = 15
+STREAM_SEND_S = 5.0
+"""A client that takes nothing for so long is dropped."""
+LOG_LINES = 200
+_WORDS = {Status.OK: "pass", Status.DEGRADED: "warn", Status.FAILED: "fail"}
+_HEALTH_TYPE = "application/health+json"
+
+
+def _may_see_money(ask: Ask) -> bool:
+    facts = ask.facts
+    return ask.site.bound.is_loopback or facts.has_bearer or facts.has_session
+
+
+async def health(ask: Ask) -> Response:
+    """health.json after the age rule: 200 for OK and DEGRADED, 503 for FAILED or stale."""
+    judgement = ask.newest().judgement
+    document = views_api.health_document(judgement, with_metrics=_may_see_money(ask))
+    return JSONResponse(document, 503 if judgement.overall is Status.FAILED else 200)
+
+
+async def livez(_ask: Ask) -> Response:
+    """Whether this process turns; never asks anything of anybody else."""
+    return PlainTextResponse("ok\n")
+
+
+async def readyz(ask: Ask) -> Response:
+    """Whether the system may be relied upon: 200 unless its verdict is FAILED or stale."""
+    judgement = ask.newest().judgement
+    document = {"status": _WORDS[judgement.overall], "output": judgement.reason}
+    failed = judgement.overall is Status.FAILED
+    return JSONResponse(document, 503 if failed else 200, media_type=_HEALTH_TYPE)
+
+
+async def metrics(ask: Ask) -> Response:
+    """Prometheus text; figures of money only for who may see them."""
+    snapshot = ask.newest()
+    text = exposition(snapshot.reading, snapshot.judgement, _may_see_money(ask))
+    return Response(text, media_type=CONTENT_TYPE)
+
+
+async def status(ask: Ask) -> Response:
+    """Mode, money, trading state and limits in one document."""
+    snapshot = ask.newest()
+    return JSONResponse(
+        views_api.status_document(snapshot.reading, snapshot.judgement, ask.site.configured_mode)
+    )
+
+
+def _list_answer(name: str, rows: tuple[Any, ...], snapshot: Snapshot) -> Response:
+    return JSONResponse(views_api.rows_document(name, rows, snapshot.reading))
+
+
+async def positions(ask: Ask) -> Response:
+    """The open positions with stop and target."""
+    snapshot = ask.newest()
+    return _list_answer(
+        "positions", rows_of(snapshot.reading.bot_status or EMPTY, "positions"), snapshot
+    )
+
+
+async def orders(ask: Ask) -> Response:
+    """The orders that the bot knows."""
+    snapshot = ask.newest()
+    return _list_answer("orders", rows_of(snapshot.reading.bot_status or EMPTY, "orders"), snapshot)
+
+
+async def rejections(ask: Ask) -> Response:
+    """What the guard refused, newest first, with every check's limit and value."""
+    snapshot = ask.newest()
+    return _list_answer("rejections", snapshot.reading.denials, snapshot)
+
+
+async def incidents(ask: Ask) -> Response:
+    """Flips of services, newest first."""
+    snapshot = ask.newest()
+    return _list_answer("incidents", views_api.incident_documents(snapshot.judgement), snapshot)
+
+
+async def equity(ask: Ask) -> Response:
+    """The equity points, oldest first."""
+    snapshot = ask.newest()
+    return _list_answer("equity", snapshot.reading.equity, snapshot)
+
+
+async def logs(ask: Ask) -> Response:
+    """The last lines of a service's log; `lines` 1 to 1000, `level` the lowest shown."""
+    wanted = ask.request.query_params.get("lines", str(LOG_LINES))
+    readable = wanted.isascii() and wanted.isdigit() and len(wanted) <= len(str(LINES_MAX))
+    if not readable or not 1 <= int(wanted) <= LINES_MAX:
+        raise RefusedRequest(Refusal(422, "bad_lines", f"lines must be 1 to {LINES_MAX}"))
+    level = ask.request.query_params.get("level", "")
+    service = ask.request.path_params["service"]
+    found = await run_sync(tail, ask.site.log_dir, service, int(wanted), level)
+    if found is None:
+        raise RefusedRequest(Refusal(404, "no_such_log", "there is no log of that name"))
+    return JSONResponse(views_api.finite({"service": service, "lines": found}))
+
+
+async def events(ask: Ask) -> Response:
+    """The stream: `status` with each refresh, `page` with the sections that changed."""
+    if ask.site.hub.listeners >= LISTENERS_MAX:
+        raise RefusedRequest(Refusal(503, "too_many_streams", "too many open event streams"))
+    stream = _stream(ask.site.hub)
+    return EventSourceResponse(stream, ping=STREAM_PING_S, send_timeout=STREAM_SEND_S)
+
+
+async def _stream(hub: Hub) -> AsyncIterator[dict[str, str]]:
+    hub.listeners += 1
+    sent: Mapping[str, str] = {}
+    number = -1
+    try:
+        while (snapshot := await hub.after(number)) is not None:
+            number = snapshot.number
+            yield {"event": "status", "id": str(number), "data": _status_event(snapshot)}
+            fresh = snapshot.fragments
+            changed = {name: text for name, text in fresh.items() if sent.get(name) != text}
+            sent = fresh or sent
+            if changed:
+                yield {"event": "page", "data": json.dumps(changed)}
+    finally:
+        hub.listeners -= 1
+
+
+def _status_event(snapshot: Snapshot) -> str:
+    verdict = snapshot.view.verdict
+    return json.dumps(
+        {
+            "number": snapshot.number,
+            "overall": verdict.word,
+            "code": verdict.code,
+            "reason": verdict.reason,
+            "mode": verdict.mode,
+            "trading_state": verdict.trading_state,
+            "chaos_mode": snapshot.view.chaos_mode,
+            "read_at": snapshot.view.read_at,
+        }
+    )
+
+
+ROUTES = (
+    Row("GET", "/livez", Access.PUBLIC, livez),
+    Row("GET", "/readyz", Access.PUBLIC, readyz),
+    Row("GET", "/metrics", Access.PUBLIC, metrics),
+    Row("GET", "/api/system/health", Access.PUBLIC, health),
+    Row("GET", "/api/events", Access.MONEY, events),
+    Row("GET", "/api/unified/status", Access.MONEY, status),
+    Row("GET", "/api/unified/positions", Access.MONEY, positions),
+    Row("GET", "/api/unified/orders", Access.MONEY, orders),
+    Row("GET", "/api/unified/rejections", Access.MONEY, rejections),
+    Row("GET", "/api/unified/incidents", Access.MONEY, incidents),
+    Row("GET", "/api/unified/equity", Access.MONEY, equity),
+    Row("GET", "/api/unified/logs/{service}", Access.MONEY, logs),
+)

@@ -1,0 +1,220 @@
+"""Pure: the bot's status becomes account, positions, limits and feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.dashboard import formats
+from services.dashboard.documents import (
+    Reading,
+    bot_status_age_s,
+    is_bot_status_fresh,
+)
+from services.dashboard.tolerant import (
+    EMPTY,
+    Row,
+    flag_of,
+    integer_of,
+    moment_of,
+    number_of,
+    rows_of,
+    text_of,
+)
+
+USE_WARN_PCT = Decimal(80)
+"""From here a limit's bar asks for a look; the guard itself acts at 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account in words. `note` says whose numbers these are when they are not fresh."""
+
+    account_id: str
+    equity: str
+    cash: str
+    day_pnl: str
+    day_direction: str
+    total_pnl: str
+    total_direction: str
+    open_positions: str
+    trades: str
+    trades_detail: str
+    win_rate: str
+    drawdown: str
+    coverage: str
+    coverage_tone: str
+    unknown_outcomes: int
+    market: str
+    fresh: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """One open position."""
+
+    symbol: str
+    qty: str
+    entry: str
+    price: str
+    value: str
+    pnl: str
+    direction: str
+    stop: str
+    target: str
+    stop_word: str
+    stop_tone: str
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One limit and how much of it is used, 0 to 100 for the bar."""
+
+    name: str
+    limit: str
+    used: str
+    used_pct: str
+    bar: int
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One source of market data. `age` is a sentence."""
+
+    name: str
+    state: str
+    tone: str
+    age: str
+    reason: str
+
+
+def account_view(reading: Reading) -> AccountView:
+    """Return the tiles on top of the money part."""
+    status: Row = reading.bot_status if reading.bot_status is not None else EMPTY
+    day, total = number_of(status, "day_pnl"), number_of(status, "total_pnl")
+    coverage = number_of(status, "coverage_pct")
+    fresh = is_bot_status_fresh(reading)
+    return AccountView(
+        account_id=text_of(status, "account_id", formats.NOTHING),
+        equity=formats.money(number_of(status, "equity")),
+        cash=formats.money(number_of(status, "cash")),
+        day_pnl=formats.signed_money(day),
+        day_direction=formats.direction(day),
+        total_pnl=formats.signed_money(total),
+        total_direction=formats.direction(total),
+        open_positions=str(len(rows_of(status, "positions"))) if status else formats.NOTHING,
+        trades=str(integer_of(status, "total_trades")) if status else formats.NOTHING,
+        trades_detail=_trades_detail(status),
+        win_rate=formats.percent(number_of(status, "win_rate")),
+        drawdown=formats.percent(number_of(status, "max_drawdown_pct"), 2),
+        coverage=formats.NOTHING if coverage is None else f"{coverage:.0f} %",
+        coverage_tone="ok" if coverage is not None and coverage >= 100 else "bad",
+        unknown_outcomes=integer_of(status, "unknown_outcomes"),
+        market=_market(status),
+        fresh=fresh,
+        note="" if fresh else _old_numbers_note(reading),
+    )
+
+
+def _trades_detail(status: Row) -> str:
+    won, lost, even = (integer_of(status, key) for key in ("wins", "losses", "breakeven"))
+    return f"{won} won, {lost} lost, {even} even"
+
+
+def _market(status: Row) -> str:
+    moment = moment_of(status, "market_time")
+    if moment is None:
+        return "market time unknown"
+    words = {True: "open", False: "closed"}
+    is_open = words.get(flag_of(status, "is_open"), "unknown")  # type: ignore[arg-type]  # None: unknown
+    return f"market {is_open}, {formats.clock_text(moment)}"
+
+
+def _old_numbers_note(reading: Reading) -> str:
+    if reading.bot_status is None:
+        return "The trading-bot has written no numbers yet."
+    age_s = bot_status_age_s(reading)
+    if age_s is None:
+        return "These numbers are from before this machine started; the trading-bot is silent."
+    return f"These numbers are {formats.duration(age_s)} old: the trading-bot is silent."
+
+
+def position_rows(reading: Reading) -> tuple[PositionRow, ...]:
+    """Return the open positions in the bot's order."""
+    fresh = is_bot_status_fresh(reading)
+    return tuple(_position_row(row, fresh) for row in rows_of(reading.bot_status, "positions"))
+
+
+def _position_row(row: Row, fresh: bool) -> PositionRow:
+    confirmed = flag_of(row, "stop_confirmed") is True
+    words = {
+        (True, True): ("stop confirmed at broker", "ok"),
+        (True, False): ("NOT confirmed", "bad"),
+        (False, True): ("confirmed when last heard", "warn"),
+        (False, False): ("NOT confirmed when last heard", "bad"),
+    }
+    stop_word, stop_tone = words[fresh, confirmed]
+    return PositionRow(
+        symbol=text_of(row, "symbol", formats.NOTHING),
+        qty=formats.quantity(number_of(row, "qty")),
+        entry=formats.money(number_of(row, "entry_price")),
+        price=formats.money(number_of(row, "current_price")),
+        value=formats.money(number_of(row, "market_value")),
+        pnl=formats.signed_money(number_of(row, "unrealized_pnl")),
+        direction=formats.direction(number_of(row, "unrealized_pnl")),
+        stop=formats.money(number_of(row, "stop_price")),
+        target=formats.money(number_of(row, "target_price")),
+        stop_word=stop_word,
+        stop_tone=stop_tone,
+        strategy=text_of(row, "strategy", formats.NOTHING),
+    )
+
+
+def limit_rows(status: Row) -> tuple[LimitRow, ...]:
+    """Return the limits with their use."""
+    rows: list[LimitRow] = []
+    for row in rows_of(status, "limits"):
+        use = number_of(row, "used_pct")
+        rows.append(
+            LimitRow(
+                name=text_of(row, "name", formats.NOTHING).replace("_", " "),
+                limit=text_of(row, "limit", formats.NOTHING),
+                used=text_of(row, "used", formats.NOTHING),
+                used_pct=formats.NOTHING if use is None else f"{use:.0f} %",
+                bar=0 if use is None else int(max(Decimal(0), min(Decimal(100), use))),
+                tone=_use_tone(use),
+            )
+        )
+    return tuple(rows)
+
+
+def _use_tone(use: Decimal | None) -> str:
+    if use is None or use >= 100:
+        return "bad"
+    return "warn" if use >= USE_WARN_PCT else "ok"
+
+
+def feed_rows(reading: Reading) -> tuple[FeedRow, ...]:
+    """Return the market-data feeds; while the bot is silent what it said of them is history."""
+    tones = {"live": "ok", "connecting": "warn"}
+    fresh = is_bot_status_fresh(reading)
+    waited_s = 0.0 if fresh else bot_status_age_s(reading) or 0.0
+    rows: list[FeedRow] = []
+    for row in rows_of(reading.bot_status, "feeds"):
+        age_s = number_of(row, "age_s")
+        state = text_of(row, "state", "unknown")
+        rows.append(
+            FeedRow(
+                name=text_of(row, "name", formats.NOTHING),
+                state=state if fresh else f"was {state}",
+                tone=tones.get(state, "bad") if fresh else "bad",
+                age="no data yet"
+                if age_s is None
+                else f"data {formats.duration(float(age_s) + waited_s)} old",
+                reason=text_of(row, "reason"),
+            )
+        )
+    return tuple(rows)

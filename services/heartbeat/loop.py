@@ -1,0 +1,195 @@
+"""The turning loop: read, judge, plan, remember, say, beat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from services.heartbeat import outbox
+from services.heartbeat.alerts import LogAlerter, PeopleChannel, people_addresses
+from services.heartbeat.outbox import LOG, PEOPLE, Memory
+from services.heartbeat.ping import Pinger
+from services.heartbeat.plan import Moment, make_plan
+from shared.clock import Clock, utc_text
+from shared.config.settings import Settings
+from shared.errors import SystemFault
+from shared.health.judge import Judgement, judge_document
+from shared.persistence.atomic_file import Missing, read_document, write_document
+from shared.persistence.document import parse_object, render
+from shared.telemetry.logs import log_event
+from shared.telemetry.notify import Beat, Notifier
+
+TURN_S = 0.5
+HEALTH_BYTES_MAX = 4_000_000
+MEMORY_BYTES_MAX = 4_000_000
+MEMORY_FILE = "heartbeat.json"
+STUCK_ATTEMPTS = 3
+"""From so many failed tries of one message on we call ourselves DEGRADED."""
+
+
+def turn_s(environ_beat_s: str | None) -> float:
+    """Return the length of a turn: half of the beat that the supervisor expects, at most."""
+    try:
+        beat_s = float(environ_beat_s or TURN_S * 2)
+    except ValueError:
+        beat_s = TURN_S * 2
+    return max(0.05, min(TURN_S, beat_s / 2))
+
+
+class Loop:
+    """The working loop and its memory. One thread."""
+
+    def __init__(self, settings: Settings, clock: Clock, logger: logging.Logger) -> None:
+        self._clock = clock
+        self._logger = logger
+        self._health_path = settings.state.health
+        self._memory_path = settings.state_dir / MEMORY_FILE
+        self._log = LogAlerter(logger)
+        self._people = PeopleChannel(people_addresses(settings))
+        self._channels = (LOG, PEOPLE) if self._people.is_set else (LOG,)
+        url = settings.heartbeat_ping_url
+        self._pinger = Pinger(url.get_secret_value(), clock) if url is not None else None
+        self._memory = self._remembered()
+        self._written = self._memory
+        self._storage_problem = ""
+        self._delivery_problem = ""
+        self._turns = 0
+
+    def run(self, stop: threading.Event, notifier: Notifier, pause_s: float) -> None:
+        """Turn until stopped."""
+        log_event(
+            self._logger,
+            "watching",
+            f"judging health.json every {pause_s:g} s",
+            people=self._people.is_set,
+            ping=self._pinger is not None,
+        )
+        self._people.start()
+        if self._pinger is not None:
+            self._pinger.start()
+        while not stop.is_set():
+            judgement = self.turn()
+            if self._turns == 1:
+                notifier.ready("judging health.json")
+            notifier.beat(self._beat(judgement))
+            self._clock.wait(stop, pause_s)
+        notifier.stopping()
+
+    def turn(self) -> Judgement:
+        """One unit of work: judge, plan, remember, then speak."""
+        now = Moment(self._clock.boottime_s(), utc_text(self._clock.utc_now()))
+        judgement = judge_document(
+            self._health(), boot_id=self._clock.boot_id(), boottime_s=now.boottime_s
+        )
+        plan = make_plan(judgement, self._memory.troubles, now)
+        memory = outbox.with_alerts(self._memory, plan.alerts, self._channels)
+        self._memory = outbox.with_troubles(memory, plan.troubles)
+        self._take_results(now.boottime_s)
+        # On disk before anybody hears it: a kill may repeat a message, never lose one.
+        self._remember()
+        self._speak(now.boottime_s)
+        if self._pinger is not None:
+            self._pinger.turn(judgement)
+        self._turns += 1
+        return judgement
+
+    def _health(self) -> bytes | None:
+        """The bytes of health.json; None without the file, no bytes when it cannot be read."""
+        try:
+            raw = read_document(self._health_path, HEALTH_BYTES_MAX)
+        except (SystemFault, OSError, ValueError):
+            return b""
+        return None if isinstance(raw, Missing) else raw
+
+    def _take_results(self, now_s: float) -> None:
+        for delivery in self._people.results():
+            if delivery.taken:
+                self._memory = outbox.delivered(self._memory, delivery.message_id, PEOPLE)
+                self._delivery_problem = ""
+                continue
+            self._memory = outbox.refused(self._memory, delivery.message_id, now_s)
+            self._delivery_problem = delivery.problem
+            log_event(
+                self._logger,
+                "alert_not_delivered",
+                f"{delivery.message_id}: {delivery.problem}; it is tried again",
+                level=logging.WARNING,
+                message_id=delivery.message_id,
+            )
+
+    def _speak(self, now_s: float) -> None:
+        while (message := outbox.due(self._memory, LOG, 0.0)) is not None:
+            self._log.send(message.title, message.body, message.severity)
+            self._memory = outbox.delivered(self._memory, message.id, LOG)
+        if self._people.is_set and not self._people.is_busy:
+            message = outbox.due(self._memory, PEOPLE, now_s)
+            if message is not None:
+                self._people.offer(message)
+
+    def _remembered(self) -> Memory:
+        """The memory of the file; an unreadable one is set aside and begun anew."""
+        try:
+            raw = read_document(self._memory_path, MEMORY_BYTES_MAX)
+            if isinstance(raw, Missing):
+                return Memory()
+            document = parse_object(raw)
+            return outbox.from_document(document, self._clock.boot_id(), self._clock.boottime_s())
+        except (SystemFault, OSError, ValueError) as failure:
+            aside = _set_aside(self._memory_path, self._clock)
+            log_event(
+                self._logger,
+                "memory_lost",
+                f"{MEMORY_FILE} could not be used ({failure}); {aside}; begun anew",
+                level=logging.ERROR,
+            )
+            return Memory()
+
+    def _remember(self) -> None:
+        if self._memory == self._written:
+            return
+        data = render(outbox.as_document(self._memory, self._clock.boot_id())) + b"\n"
+        try:
+            write_document(self._memory_path, data)
+        except (SystemFault, OSError) as failure:
+            if not self._storage_problem:
+                log_event(self._logger, "memory_unwritten", str(failure), level=logging.ERROR)
+            self._storage_problem = f"{MEMORY_FILE} cannot be written"
+            return
+        self._written = self._memory
+        self._storage_problem = ""
+
+    def _beat(self, judgement: Judgement) -> Beat:
+        waiting = len(self._memory.outbox)
+        stuck = any(message.attempts >= STUCK_ATTEMPTS for message in self._memory.outbox)
+        problems = [self._storage_problem]
+        problems.append(f"alerts are stuck: {self._delivery_problem}" if stuck else "")
+        problems.append(self._pinger.problem if self._pinger is not None else "")
+        reason = "; ".join(problem for problem in problems if problem)
+        return Beat(
+            progress=self._turns,
+            health="DEGRADED" if reason else "OK",
+            reason=reason or f"system judged {judgement.code}",
+            metrics={
+                "alerts_waiting": float(waiting),
+                "alerts_dropped": float(self._memory.dropped),
+                "alerts_made": float(self._memory.sequence),
+                "troubles": float(len(self._memory.troubles)),
+            },
+        )
+
+
+def _set_aside(path: Path, clock: Clock) -> str:
+    stamp = clock.utc_now().strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.corrupt.{stamp}")
+    try:
+        path.rename(aside)
+    except OSError as failure:
+        return f"it could not be set aside ({failure.strerror})"
+    return f"it was set aside as {aside.name}"
+
+
+def beat_s_of_environment() -> str | None:
+    """The beat that the supervisor expects, in seconds, as it stands in the environment."""
+    return os.environ.get("SHT_BEAT_S")

@@ -1,0 +1,190 @@
+"""Pure: what waits to be delivered. Bounded; what matters most is dropped last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.heartbeat.plan import Alert, Kind, Severity, Trouble
+
+MESSAGES_MAX = 200
+FIRST_PAUSE_S = 5.0
+PAUSE_MAX_S = 300.0
+LOG = "log"
+PEOPLE = "people"
+_RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.PAGE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message and the channels that have not taken it yet."""
+
+    id: str
+    title: str
+    body: str
+    severity: Severity
+    channels: tuple[str, ...]
+    attempts: int = 0
+    next_try_s: float = 0.0
+    """Seconds since boot before which it is not tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that must outlive this process."""
+
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    outbox: tuple[Message, ...] = ()
+    sequence: int = 0
+    dropped: int = 0
+    """Messages that were thrown away because the outbox was full."""
+
+
+def compose(alerts: Sequence[Alert]) -> tuple[str, str, Severity]:
+    """Return title, body and severity of one message for all alerts of a turn: a storm of
+    faults is one message, its worst first.
+    """
+    ordered = sorted(
+        alerts, key=lambda alert: (-_RANK[alert.severity], alert.kind is not Kind.OPEN)
+    )
+    first = ordered[0]
+    if len(ordered) == 1:
+        return first.title, first.body, first.severity
+    lines = [f"- {alert.title}: {alert.body}" for alert in ordered]
+    return f"{first.title} (and {len(ordered) - 1} more)", "\n".join(lines), first.severity
+
+
+def with_alerts(memory: Memory, alerts: Sequence[Alert], channels: tuple[str, ...]) -> Memory:
+    """Return the memory with one more message for these alerts; unchanged without any."""
+    if not alerts:
+        return memory
+    title, body, severity = compose(alerts)
+    number = memory.sequence + 1
+    message = Message(f"alert-{number}", title, body, severity, channels)
+    outbox = (*memory.outbox, message)
+    dropped = memory.dropped
+    if len(outbox) > MESSAGES_MAX:
+        least = min(range(len(outbox)), key=lambda place: (_RANK[outbox[place].severity], place))
+        outbox = outbox[:least] + outbox[least + 1 :]
+        dropped += 1
+    return replace(memory, outbox=outbox, sequence=number, dropped=dropped)
+
+
+def with_troubles(memory: Memory, troubles: Mapping[str, Trouble]) -> Memory:
+    """Return the memory with these troubles."""
+    return replace(memory, troubles=troubles)
+
+
+def due(memory: Memory, channel: str, now_s: float) -> Message | None:
+    """Return the oldest message that the channel has not taken and that may be tried now."""
+    for message in memory.outbox:
+        if channel in message.channels and message.next_try_s <= now_s:
+            return message
+    return None
+
+
+def delivered(memory: Memory, message_id: str, channel: str) -> Memory:
+    """Return the memory after the channel has taken the message."""
+    kept: list[Message] = []
+    for message in memory.outbox:
+        if message.id != message_id:
+            kept.append(message)
+            continue
+        channels = tuple(name for name in message.channels if name != channel)
+        if channels:
+            kept.append(replace(message, channels=channels))
+    return replace(memory, outbox=tuple(kept))
+
+
+def refused(memory: Memory, message_id: str, now_s: float) -> Memory:
+    """Return the memory after a failed try: it is tried again after a growing, capped pause."""
+    outbox = tuple(
+        replace(
+            message,
+            attempts=message.attempts + 1,
+            next_try_s=now_s + min(PAUSE_MAX_S, FIRST_PAUSE_S * 2.0 ** min(message.attempts, 16)),
+        )
+        if message.id == message_id
+        else message
+        for message in memory.outbox
+    )
+    return replace(memory, outbox=outbox)
+
+
+def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
+    """Return the memory as it is written; times in it belong to that boot."""
+    return {
+        "version": 1,
+        "boot_id": boot_id,
+        "sequence": memory.sequence,
+        "dropped": memory.dropped,
+        "troubles": [
+            {name: getattr(trouble, name) for name in Trouble.__slots__}
+            for trouble in memory.troubles.values()
+        ],
+        "outbox": [
+            {name: getattr(message, name) for name in Message.__slots__}
+            for message in memory.outbox
+        ],
+    }
+
+
+def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Memory:
+    """Return the memory of a document; ValueError when it does not fit.
+
+    After a reboot nothing is known of the pauses and durations: troubles begin anew now, keeping
+    what was said, and messages are tried at once.
+    """
+    try:
+        if document["version"] != 1:
+            raise ValueError("unknown version")
+        troubles = [_trouble(row) for row in document["troubles"]]
+        outbox = [_message(row) for row in document["outbox"]]
+        memory = Memory(
+            {trouble.subject: trouble for trouble in troubles},
+            tuple(outbox),
+            int(document["sequence"]),
+            int(document["dropped"]),
+        )
+        same_boot = document["boot_id"] == boot_id
+    except (KeyError, TypeError, AttributeError) as failure:
+        raise ValueError(f"not a heartbeat memory: {failure!r}") from failure
+    if same_boot:
+        return memory
+    return replace(
+        memory,
+        troubles={
+            name: replace(trouble, began_s=now_s, said_s=now_s, quiet_s=None)
+            for name, trouble in memory.troubles.items()
+        },
+        outbox=tuple(replace(message, next_try_s=0.0) for message in memory.outbox),
+    )
+
+
+def _trouble(row: Mapping[str, Any]) -> Trouble:
+    quiet_s = row["quiet_s"]
+    return Trouble(
+        subject=str(row["subject"]),
+        cause=str(row["cause"]),
+        severity=Severity(row["severity"]),
+        detail=str(row["detail"]),
+        began_s=float(row["began_s"]),
+        began_at=str(row["began_at"]),
+        announced=row["announced"] is True,
+        reminders=int(row["reminders"]),
+        said_s=float(row["said_s"]),
+        quiet_s=None if quiet_s is None else float(quiet_s),
+    )
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    return Message(
+        id=str(row["id"]),
+        title=str(row["title"]),
+        body=str(row["body"]),
+        severity=Severity(row["severity"]),
+        channels=tuple(str(name) for name in row["channels"]),
+        attempts=int(row["attempts"]),
+        next_try_s=float(row["next_try_s"]),
+    )

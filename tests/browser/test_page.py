@@ -1,0 +1,266 @@
+"""The page in a real headless browser: read, live, stale, without script, small and dark."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.models.commands import Command, CommandOutcome
+from tests.support import documents as sample
+from tests.support.browser import open_browser
+from tests.support.dashboard import Dashboard, put, running_dashboard
+from tests.support.dashboard_peers import answering_bot, fill_ledger
+
+pytestmark = pytest.mark.integration
+
+WAIT_MS = 12_000
+
+
+@dataclass
+class Rest:
+    """Plays supervisor and bot: writes their documents anew every half second."""
+
+    page: Dashboard
+    health: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self) -> None:
+        """Write both once and wait until they are seen."""
+        with self.turn:
+            self.page.write_status(**self.status)
+            self.page.write_health(**self.health)
+
+    @contextmanager
+    def frozen_page(self) -> Iterator[None]:
+        """Meanwhile the dashboard's process stands still, its connections open."""
+        with self.turn:
+            self.page.freeze()
+            try:
+                yield
+            finally:
+                self.page.thaw()
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep them fresh."""
+        while not stop.wait(0.5):
+            self.write()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with open_browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rest]:
+    """One dashboard process with living documents around it."""
+    with running_dashboard(tmp_path_factory.mktemp("page")) as page:
+        rest = Rest(page)
+        rest.write()
+        stop = threading.Event()
+        thread = threading.Thread(target=rest.run, args=(stop,))
+        thread.start()
+        try:
+            yield rest
+        finally:
+            stop.set()
+            thread.join(timeout=10)
+
+
+@pytest.fixture
+def rest(system: Rest) -> Iterator[Rest]:
+    """The living documents, healthy at the beginning."""
+    system.health, system.status = {}, {}
+    system.write()
+    yield system
+    (system.page.state / "emergency_stop").unlink(missing_ok=True)
+
+
+@contextmanager
+def opened(browser: Browser, rest: Rest, **options: Any) -> Iterator[Page]:
+    """The page in a fresh context; fails on any console error or uncaught exception."""
+    context = browser.new_context(base_url=f"http://127.0.0.1:{rest.page.port}", **options)
+    problems: list[str] = []
+    page = context.new_page()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.goto("/")
+    try:
+        yield page
+        assert problems == []
+    finally:
+        context.close()
+
+
+def shot(page: Page, folder: Path, name: str) -> None:
+    """Keep a picture; PAGE_SHOTS names a folder to keep them in for looking at."""
+    kept = Path(os.environ.get("PAGE_SHOTS") or folder)
+    kept.mkdir(parents=True, exist_ok=True)
+    path = kept / f"{name}.png"
+    page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 10_000
+
+
+def test_page_when_all_is_well_shows_ok_in_badge_title_and_icon(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """The glance says OK three times, the mode is there, and nothing is on the console."""
+    with opened(browser, rest) as page:
+        badge = page.locator("#verdict-badge")
+        expect(badge).to_have_text("OK")
+        expect(badge.locator("svg")).to_be_visible()
+        expect(page).to_have_title("OK · SIM · self-healing trader")
+        expect(page.locator("#tab-icon")).to_have_attribute("href", "/static/icon-ok.svg")
+        expect(page.locator("#mode")).to_have_text("SIM")
+        expect(page.get_by_text("stop confirmed at broker").first).to_be_visible()
+        expect(page.locator("#stale-bar")).to_be_hidden()
+        shot(page, tmp_path, "ok")
+
+
+def test_page_when_health_flips_changes_by_itself(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """No reload: badge, title, icon and services follow the stream, there and back."""
+    parked = {"trading-bot": {"status": "FAILED", "phase": "parked", "reason": "keys refused"}}
+    with opened(browser, rest) as page:
+        expect(page.locator("#verdict-word")).to_have_text("OK")
+        rest.health = {"overall": "FAILED", "code": "FAILED_CONFIG", "services": parked}
+        expect(page.locator("#verdict-word")).to_have_text("FAILED", timeout=WAIT_MS)
+        expect(page.locator("#verdict-badge")).to_have_attribute("data-code", "FAILED_CONFIG")
+        expect(page.locator("#tab-icon")).to_have_attribute("href", "/static/icon-bad.svg")
+        expect(page).to_have_title("FAILED · SIM · self-healing trader")
+        expect(page.locator("#section-services")).to_contain_text("keys refused")
+        shot(page, tmp_path, "failed")
+        rest.health = {}
+        expect(page.locator("#verdict-word")).to_have_text("OK", timeout=WAIT_MS)
+
+
+def test_page_when_chaos_and_stop_are_on_shows_red_banners(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """A drill and a stop cannot be overlooked."""
+    rest.health = {"chaos_mode": "alpaca_down", "overall": "DEGRADED", "code": "DEGRADED"}
+    note = {"reason": "news", "by": "alice", "at": sample.stamp(), "flatten": False}
+    put(rest.page.state / "emergency_stop", note)
+    rest.write()
+    with opened(browser, rest) as page:
+        expect(page.locator("#chaos-banner")).to_contain_text("alpaca_down")
+        expect(page.locator("#stop-banner")).to_contain_text("alice")
+        shot(page, tmp_path, "chaos")
+
+
+def test_page_when_dashboard_is_frozen_turns_stale_by_itself(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """The browser's own clock judges: a stopped server cannot keep the page green."""
+    with opened(browser, rest) as page:
+        expect(page.locator("#verdict-word")).to_have_text("OK")
+        with rest.frozen_page():
+            expect(page.locator("#stale-bar")).to_be_visible(timeout=WAIT_MS)
+            assert page.title().startswith("STALE")
+            expect(page.locator("#verdict-word")).to_have_text("STALE")
+            expect(page.locator("#tab-icon")).to_have_attribute("href", "/static/icon-bad.svg")
+            shot(page, tmp_path, "stale")
+        expect(page.locator("#stale-bar")).to_be_hidden(timeout=2 * WAIT_MS)
+        expect(page.locator("#verdict-word")).to_have_text("OK", timeout=WAIT_MS)
+        expect(page).to_have_title("OK · SIM · self-healing trader")
+
+
+def test_page_without_script_is_whole(browser: Browser, rest: Rest, tmp_path: Path) -> None:
+    """Everything is rendered on the server; the page reloads itself instead."""
+    rest.health = {"overall": "DEGRADED", "code": "DEGRADED", "reason": "data is late"}
+    rest.write()
+    with opened(browser, rest, java_script_enabled=False) as page:
+        assert page.locator("#verdict-word").inner_text() == "DEGRADED"
+        assert page.locator("#verdict-reason").inner_text() == "data is late"
+        assert page.locator("#section-positions tbody tr").count() == 2
+        assert page.locator("#section-services tbody tr").count() == 5
+        shot(page, tmp_path, "no_script")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_page_at_any_width_needs_no_sideways_scrolling(
+    browser: Browser, rest: Rest, tmp_path: Path, width: int
+) -> None:
+    """On a phone tables become cards."""
+    size = {"width": width, "height": 800}
+    with opened(browser, rest, viewport=size) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        shot(page, tmp_path, f"width_{width}")
+
+
+def test_page_follows_the_readers_colour_scheme(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """Dark when the reader's system is dark."""
+    grounds = []
+    for scheme in ("light", "dark"):
+        with opened(browser, rest, color_scheme=scheme) as page:
+            grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            shot(page, tmp_path, scheme)
+    light, dark = (sum(int(part) for part in text[4:-1].split(",")) for text in grounds)
+    assert light > 600
+    assert dark < 150
+
+
+def test_page_when_updated_keeps_what_the_reader_opened(browser: Browser, rest: Rest) -> None:
+    """An open trace and a half-typed reason survive the refreshes."""
+    fill_ledger(rest.page.state)
+    with opened(browser, rest) as page:
+        trace = page.locator("#section-denials details").first
+        expect(trace).to_be_visible(timeout=WAIT_MS)
+        trace.locator("summary").click()
+        reason = page.get_by_label("Reason").first
+        reason.fill("half typed")
+        rest.health = {"overall": "DEGRADED", "code": "DEGRADED"}
+        expect(page.locator("#verdict-word")).to_have_text("DEGRADED", timeout=WAIT_MS)
+        assert reason.input_value() == "half typed"
+        expect(trace.get_by_text("COOLDOWN").last).to_be_visible()
+
+
+def test_operator_signs_in_and_pauses_by_plain_forms(
+    browser: Browser, rest: Rest, tmp_path: Path
+) -> None:
+    """Token, session, action, answer and the way back, all with the browser's own forms."""
+
+    def react(command: Command) -> tuple[CommandOutcome, str, dict[str, Any]]:
+        return CommandOutcome.DONE, "No new entries until resumed.", {}
+
+    with opened(browser, rest) as page, answering_bot(rest.page.state, react) as seen:
+        page.get_by_label("Token").fill(rest.page.token)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Pause entries").click()
+        expect(page.locator("#answer")).to_contain_text("Done", timeout=WAIT_MS)
+        expect(page.get_by_text("No new entries until resumed.")).to_be_visible()
+        shot(page, tmp_path, "answer")
+        page.get_by_role("link", name="Back to the page").click()
+        expect(page.locator("#verdict-badge")).to_be_visible()
+        expect(page.get_by_role("button", name="Restart").first).to_be_visible()
+        shot(page, tmp_path, "signed_in")
+    assert [command.command.value for command in seen] == ["pause"]
+
+
+def test_operator_stops_without_a_token(browser: Browser, rest: Rest) -> None:
+    """The stop on the page works at once on this machine, and the page then says so."""
+
+    def react(command: Command) -> tuple[CommandOutcome, str, dict[str, Any]]:
+        return CommandOutcome.DONE, "Stopped.", {}
+
+    with opened(browser, rest) as page, answering_bot(rest.page.state, react):
+        card = page.locator("form[action='/api/unified/emergency-stop']")
+        card.get_by_label("Reason").fill("something is odd")
+        card.get_by_role("button", name="Stop").click()
+        expect(page.locator("#answer")).to_contain_text("Done", timeout=WAIT_MS)
+        page.goto("/")
+        expect(page.locator("#stop-banner")).to_contain_text("something is odd", timeout=WAIT_MS)

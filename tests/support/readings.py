@@ -1,0 +1,44 @@
+"""Readings of the dashboard made of the sample documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from services.dashboard.documents import Reading
+from services.dashboard.views import PageView, page_view
+from shared.health.judge import Judgement, judge_document
+from tests.support import documents as sample
+
+
+def reading(**changed: Any) -> Reading:
+    """A reading in the middle of a good day."""
+    whole = Reading(
+        at=sample.NOW,
+        boottime_s=sample.BOOTTIME_S + 0.3,
+        boot_id=sample.BOOT_ID,
+        health=sample.health_bytes(),
+        bot_status=sample.bot_status(),
+        equity=tuple(sample.equity_points()),
+        denials=(sample.denial(1), sample.denial(2)),
+        trades=(sample.trade(1), sample.trade(2, pnl="-4.00")),
+    )
+    return replace(whole, **changed)
+
+
+def judged(of: Reading) -> Judgement:
+    """The judgement of its health document at its moment."""
+    return judge_document(of.health, boot_id=of.boot_id, boottime_s=of.boottime_s)
+
+
+def viewed(of: Reading) -> PageView:
+    """The page of a reading."""
+    return page_view(of, judged(of), "paper")
+
+
+def later(seconds: float) -> Reading:
+    """The same documents, looked at so many seconds later."""
+    return reading(
+        at=sample.NOW + timedelta(seconds=seconds), boottime_s=sample.BOOTTIME_S + seconds
+    )
