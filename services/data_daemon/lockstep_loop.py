@@ -1,0 +1,104 @@
+"""The loop for a lock-step replay: each finished minute is fetched, stored, and reported done.
+
+The exchange waits for us; so a minute is repeated until it is stored, however long that takes,
+and nothing is ever skipped.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from services.data_daemon.feeds.alpaca_rest import AlpacaRest
+from services.data_daemon.identity import MarketIdentity
+from services.data_daemon.loop import prepare_store
+from services.data_daemon.plan import BARS, CLOSED, LIVE, QUOTES
+from services.data_daemon.reporter import Reporter
+from services.data_daemon.sink import StoreSink
+from services.data_daemon.wiring import Parts
+from shared.errors import SystemFault
+from shared.persistence.market_rows import FeedStatus
+from shared.ports import Turn
+
+TURN_TIMEOUT_S = 1.0
+RETRY_S = 0.5
+PRUNE_EVERY_MINUTES = 2_000
+
+
+class LockStepLoop:
+    """Follows a market that waits after each minute."""
+
+    def __init__(self, parts: Parts, sink: StoreSink, reporter: Reporter) -> None:
+        self._parts = parts
+        self._sink = sink
+        self._reporter = reporter
+        self._rest = AlpacaRest(parts.rest, parts.store, sink)
+        self._identity: MarketIdentity | None = None
+        self._is_sure = False
+        """Whether nothing happened since the market was last identified."""
+        self._minutes = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until stopped. Raises ConfigFault for keys that stay refused."""
+        clock = self._parts.market_clock
+        while not stop.is_set():
+            turn = clock.next_turn(stop, TURN_TIMEOUT_S)
+            fault: SystemFault | None = getattr(clock, "last_fault", None)
+            if turn is None and fault is not None:
+                self._is_sure = False
+                self._reporter.turn("DEGRADED", self._reporter.met(fault))
+            elif turn is None or turn.minute is None:
+                self._idle(turn, stop)
+            else:
+                self._finish(turn, stop)
+
+    def _idle(self, turn: Turn | None, stop: threading.Event) -> None:
+        """Nothing to do: the bot works on its minute, or the replay has ended."""
+        has_ended = turn is not None and turn.ended
+        self._reporter.turn("OK", "the replay has ended" if has_ended else "")
+        if has_ended:
+            self._parts.clock.wait(stop, RETRY_S)
+
+    def _finish(self, turn: Turn, stop: threading.Event) -> None:
+        """Store the minute; tries until it succeeds or we are stopped."""
+        while not stop.is_set():
+            try:
+                self._store_minute(turn)
+            except SystemFault as fault:
+                self._is_sure = False
+                self._reporter.turn("DEGRADED", self._reporter.met(fault))
+                self._parts.clock.wait(stop, RETRY_S)
+            else:
+                self._reporter.served()
+                self._reporter.turn("OK", "")
+                return
+
+    def _store_minute(self, turn: Turn) -> None:
+        minute = turn.minute
+        if minute is None:
+            return
+        if not self._is_sure:
+            self._meet_market(turn)
+        now = turn.reading.now
+        while not self._rest.fetch_some(now):
+            # A beat per piece: a long history is work, not a hanging process.
+            self._reporter.turn("DEGRADED", f"fetching history, {self._rest.missing} left")
+        self._rest.fetch_minute(minute)
+        batch = self._sink.take()
+        state = LIVE if turn.reading.is_open else CLOSED
+        feeds = [FeedStatus(feed, state, "", now, "market") for feed in (BARS, QUOTES)]
+        try:
+            self._parts.store.write(batch.candles, batch.quotes, feeds, minute)
+        except SystemFault:
+            self._sink.give_back(batch)
+            raise
+        self._minutes += 1
+        if self._minutes % PRUNE_EVERY_MINUTES == 0:
+            self._parts.store.prune()
+
+    def _meet_market(self, turn: Turn) -> None:
+        identity = self._parts.read_identity()
+        prepare_store(self._parts, identity, turn.reading.now, self._sink)
+        if identity != self._identity:
+            self._rest.begin(identity.symbols)
+        self._identity = identity
+        self._is_sure = True

@@ -1,0 +1,116 @@
+"""Where feeds deliver: a buffer in memory that the loop empties into market.db in batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.data_daemon.plan import BAR_LENGTH
+from shared.models.market import Candle, Quote
+from shared.telemetry.logs import log_event
+
+CANDLES_MAX = 200_000
+"""While the store cannot be written; the backfill brings what is lost beyond."""
+SAMPLES_PER_REASON = 10
+
+log = logging.getLogger("data-daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What came since the last batch: every candle, and the newest quote of each symbol."""
+
+    candles: tuple[Candle, ...]
+    quotes: tuple[Quote, ...]
+
+
+class StoreSink:
+    """shared.ports.FeedSink, safe to be called from the feeds' threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._candles: list[Candle] = []
+        self._quotes: dict[str, Quote] = {}
+        self._last_at: dict[str, datetime] = {}
+        self._status: dict[str, tuple[str, str]] = {}
+        self.counts: Counter[str] = Counter()
+        """Items taken and dropped, by `candles`, `quotes` and `dropped <reason>`."""
+
+    def candle(self, feed: str, candle: Candle) -> None:
+        """Take one finished bar."""
+        with self._lock:
+            self.counts["candles"] += 1
+            if len(self._candles) < CANDLES_MAX:
+                self._candles.append(candle)
+            self._note(feed, candle.start + BAR_LENGTH)
+
+    def quote(self, feed: str, quote: Quote) -> None:
+        """Take one quote; an older one than known changes nothing."""
+        with self._lock:
+            self.counts["quotes"] += 1
+            known = self._quotes.get(quote.symbol)
+            if known is None or quote.at >= known.at:
+                self._quotes[quote.symbol] = quote
+            self._note(feed, quote.at)
+
+    def dropped(self, feed: str, reason: str, raw: str) -> None:
+        """Count what broke its contract; the first ten of each reason are logged in full."""
+        with self._lock:
+            self.counts["dropped"] += 1
+            key = f"dropped {reason}"
+            self.counts[key] += 1
+            is_sample = self.counts[key] <= SAMPLES_PER_REASON
+        if is_sample:
+            log_event(
+                log,
+                "item_dropped",
+                f"{feed}: {reason}",
+                level=logging.WARNING,
+                feed=feed,
+                raw=raw,
+                failure_class="SCHEMA",
+            )
+
+    def status(self, feed: str, state: str, reason: str) -> None:
+        """Note how the connection of a feed is."""
+        with self._lock:
+            self._status[feed] = (state, reason)
+
+    def link_of(self, feed: str) -> tuple[str, str]:
+        """Return the connection's state and reason as last noted."""
+        with self._lock:
+            return self._status.get(feed, ("connecting", "not started"))
+
+    def last_at(self, feed: str) -> datetime | None:
+        """Return the market time up to which a feed has brought data."""
+        with self._lock:
+            return self._last_at.get(feed)
+
+    def take(self) -> Batch:
+        """Return what came and begin a new batch."""
+        with self._lock:
+            batch = Batch(tuple(self._candles), tuple(self._quotes.values()))
+            self._candles = []
+            self._quotes = {}
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Put a batch back that could not be written; newer items win."""
+        with self._lock:
+            self._candles = [*batch.candles, *self._candles][-CANDLES_MAX:]
+            self._quotes = {quote.symbol: quote for quote in batch.quotes} | self._quotes
+
+    def forget(self) -> None:
+        """Drop everything: it belongs to another market."""
+        with self._lock:
+            self._candles = []
+            self._quotes = {}
+            self._last_at = {}
+
+    def _note(self, feed: str, at: datetime) -> None:
+        known = self._last_at.get(feed)
+        if known is None or at > known:
+            self._last_at[feed] = at

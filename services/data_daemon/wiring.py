@@ -1,0 +1,62 @@
+"""The parts of data-daemon, put together for the mode of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.data_daemon.feeds.alpaca_stream_feed import AlpacaStreamFeed
+from services.data_daemon.identity import MarketIdentity, read_identity
+from shared.clock import Clock
+from shared.config.endpoints import Endpoints
+from shared.config.settings import Settings
+from shared.errors import TransientFault
+from shared.models.mode import Mode
+from shared.persistence.market_writer import MarketStoreWriter
+from shared.ports import MarketClock
+from shared.vendors.alpaca_market_data import MarketDataRest
+from shared.vendors.connect import open_door, open_market_clock, reconnect_pause_s
+
+SERVICE = "data-daemon"
+FREE_FEED = "iex"
+"""The feed that every account may read; the simulated exchange has but one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loops work with."""
+
+    clock: Clock
+    market_clock: MarketClock
+    rest: MarketDataRest
+    store: MarketStoreWriter
+    speed: float
+    """Market seconds per real second; 1 outside the simulation."""
+    read_identity: Callable[[], MarketIdentity]
+    """Raises SystemFault."""
+    open_feed: Callable[[Callable[[], float | None]], AlpacaStreamFeed]
+    """Takes what says how soon data is due; the feed is not yet started."""
+
+
+def wire(settings: Settings, endpoints: Endpoints, clock: Clock) -> Parts:
+    """Return the parts for the settings. Raises TransientFault when market.db cannot be opened;
+    connects to nothing.
+    """
+    is_sim = settings.trading_mode is Mode.SIM
+    door = open_door(settings, endpoints, "market-data", clock)
+    keys = (endpoints.key_id, endpoints.secret_key)
+    try:
+        settings.state.root.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise TransientFault(f"the state folder cannot be made: {failure.strerror}") from failure
+    return Parts(
+        clock=clock,
+        market_clock=open_market_clock(settings, endpoints, SERVICE, clock),
+        rest=MarketDataRest(door, endpoints.data_url, None if is_sim else FREE_FEED),
+        store=MarketStoreWriter(settings.state.market, clock),
+        speed=(settings.sim.speed or 1.0) if is_sim else 1.0,
+        read_identity=lambda: read_identity(settings, endpoints, door),
+        open_feed=lambda due: AlpacaStreamFeed(
+            endpoints.data_stream_url, keys, clock, due, reconnect_pause_s(settings)
+        ),
+    )

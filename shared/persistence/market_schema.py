@@ -1,0 +1,82 @@
+"""The tables of market.db, and how a store that cannot be read is set aside.
+
+Everything in it can be fetched again, so durability is cheap on purpose: WAL without any fsync.
+A process may die at any point; only a dying machine can damage the file, and then it is set
+aside at the next start and rebuilt by the backfill.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from shared.clock import Clock
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 2.0
+
+# AUTOINCREMENT on purpose: a corrected bar replaces its row under a new, higher id, also when
+# it was the newest row, so that readers who go by the id meet it.
+TABLES = """
+CREATE TABLE IF NOT EXISTS candles(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    symbol TEXT NOT NULL, start INTEGER NOT NULL,
+    open TEXT NOT NULL, high TEXT NOT NULL, low TEXT NOT NULL, close TEXT NOT NULL,
+    volume INTEGER NOT NULL, UNIQUE(symbol, start));
+CREATE TABLE IF NOT EXISTS daily(
+    symbol TEXT NOT NULL, start INTEGER NOT NULL,
+    open TEXT NOT NULL, high TEXT NOT NULL, low TEXT NOT NULL, close TEXT NOT NULL,
+    volume INTEGER NOT NULL, PRIMARY KEY(symbol, start)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quotes(
+    symbol TEXT PRIMARY KEY, at INTEGER NOT NULL, bid TEXT NOT NULL, ask TEXT NOT NULL,
+    bid_size INTEGER NOT NULL, ask_size INTEGER NOT NULL,
+    received_s REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS feeds(
+    feed TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, last_at INTEGER,
+    age_basis TEXT NOT NULL, written_s REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open the file; raises sqlite3.Error when it is no readable database."""
+    uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA query_only=ON" if read_only else "PRAGMA synchronous=OFF")
+    return connection
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Open the file for writing and make sure of its tables; raises sqlite3.Error."""
+    connection = connect(path, read_only=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"market.db has version {version}, not {SCHEMA_VERSION}")
+        connection.executescript(TABLES)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("market.db fails its own check")
+    except BaseException:
+        connection.close()
+        raise
+    path.chmod(0o600)
+    return connection
+
+
+def set_aside(path: Path, clock: Clock) -> Path | None:
+    """Move a file that cannot be used out of the way, with its WAL; never deletes. Returns
+    where it went, None when there was none.
+    """
+    stamp = clock.utc_now().strftime("%Y%m%dT%H%M%S.%fZ")
+    target = path.with_name(f"{path.name}.corrupt.{stamp}")
+    moved: Path | None = None
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists() or part.is_symlink():
+            part.rename(target.with_name(target.name + suffix))
+            moved = target
+    return moved

@@ -1,0 +1,162 @@
+"""market.db as its readers see it: the bot for its buffers, the page for the feeds' status.
+
+data-daemon alone writes it (market_writer.py), one transaction per batch; a reader goes on by
+the row's id and never sees half a batch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.errors import TransientFault
+from shared.models.market import Candle, Quote
+from shared.persistence.market_rows import FeedStatus, StoredQuote, moment_of, stamp_of
+from shared.persistence.market_schema import connect
+
+NEW_CANDLES_MAX = 50_000
+_NEW_YORK = ZoneInfo("America/New_York")
+_LAST_CANDLES = (
+    "SELECT symbol, start, open, high, low, close, volume FROM candles "
+    "WHERE symbol=? ORDER BY start DESC LIMIT ?"
+)
+_LAST_DAILY = (
+    "SELECT symbol, start, open, high, low, close, volume FROM daily "
+    "WHERE symbol=? ORDER BY start DESC LIMIT ?"
+)
+
+
+class MarketStoreReader:
+    """Reads market.db; opens it again when data-daemon has made a new one.
+
+    While there is no store yet everything is empty. A store that cannot be read raises
+    TransientFault: a failed read is never an empty answer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def new_candles(self, after_rowid: int) -> tuple[list[Candle], int]:
+        """Return the one-minute candles stored or corrected since that row id, in the order of
+        their storing, and the id to go on with. Begin with 0.
+
+        Raises nothing for a reader that is ahead: a store made anew is read from its beginning.
+        """
+        highest = self._one("SELECT seq FROM sqlite_sequence WHERE name='candles'")
+        newest = int(str(highest)) if highest is not None else 0
+        if after_rowid > newest:
+            after_rowid = 0
+        rows = self._rows(
+            "SELECT symbol, start, open, high, low, close, volume, id FROM candles "
+            "WHERE id > ? ORDER BY id LIMIT ?",
+            (after_rowid, NEW_CANDLES_MAX),
+        )
+        return [_candle(row) for row in rows], int(rows[-1][7]) if rows else after_rowid
+
+    def last_candles(self, symbol: str, n: int) -> list[Candle]:
+        """Return the newest `n` one-minute candles of a symbol, oldest first."""
+        return self._last(_LAST_CANDLES, symbol, n)
+
+    def daily_candles(self, symbol: str, n: int) -> list[Candle]:
+        """Return the newest `n` daily candles of a symbol, oldest first."""
+        return self._last(_LAST_DAILY, symbol, n)
+
+    def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
+        """Return the close of the last trading day before the New York day of that market time,
+        None when no daily candle is known.
+        """
+        today = now.astimezone(_NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
+        value = self._one(
+            "SELECT close FROM daily WHERE symbol=? AND start<? ORDER BY start DESC LIMIT 1",
+            (symbol, stamp_of(today)),
+        )
+        return Decimal(str(value)) if value is not None else None
+
+    def quotes(self) -> dict[str, StoredQuote]:
+        """Return the newest quote of each symbol."""
+        rows = self._rows("SELECT symbol, at, bid, ask, bid_size, ask_size, received_s FROM quotes")
+        return {
+            row[0]: StoredQuote(
+                Quote(row[0], moment_of(row[1]), Decimal(row[2]), Decimal(row[3]), row[4], row[5]),
+                row[6],
+            )
+            for row in rows
+        }
+
+    def feed_status(self) -> list[FeedStatus]:
+        """Return what data-daemon last said of each feed."""
+        rows = self._rows(
+            "SELECT feed, state, reason, last_at, age_basis, written_s FROM feeds ORDER BY feed"
+        )
+        return [
+            FeedStatus(r[0], r[1], r[2], None if r[3] is None else moment_of(r[3]), r[4], r[5])
+            for r in rows
+        ]
+
+    def minute(self) -> datetime | None:
+        """Return the newest minute that is stored completely (lock-step), None without one."""
+        value = self._one("SELECT value FROM facts WHERE name='minute'")
+        return moment_of(int(str(value))) if value is not None else None
+
+    def source(self) -> str | None:
+        """Return which market the content belongs to."""
+        value = self._one("SELECT value FROM facts WHERE name='source'")
+        return str(value) if value is not None else None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+        self._db = None
+        self._file = None
+
+    def _last(self, query: str, symbol: str, n: int) -> list[Candle]:
+        return [_candle(row) for row in reversed(self._rows(query, (symbol, n)))]
+
+    def _one(self, query: str, values: Sequence[object] = ()) -> object:
+        rows = self._rows(query, values)
+        return rows[0][0] if rows else None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            db = self._connection()
+            return [] if db is None else db.execute(query, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise TransientFault(f"market.db cannot be read: {error}") from error
+
+    def _connection(self) -> sqlite3.Connection | None:
+        """Return a connection to the file that lies there now, None when there is none."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self.close()
+            return None
+        file = (status.st_dev, status.st_ino)
+        if self._db is None or file != self._file:
+            self.close()
+            self._db = connect(self._path, read_only=True)
+            self._file = file
+        return self._db
+
+
+def _candle(row: tuple[Any, ...]) -> Candle:
+    symbol, start, opened, high, low, close, volume = row[:7]
+    return Candle(
+        symbol,
+        moment_of(start),
+        Decimal(opened),
+        Decimal(high),
+        Decimal(low),
+        Decimal(close),
+        volume,
+    )

@@ -1,0 +1,229 @@
+"""The writing half of market.db, for data-daemon alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from shared.clock import Clock
+from shared.errors import TransientFault
+from shared.models.market import Candle, Quote
+from shared.persistence.market_rows import FeedStatus, stamp_of
+from shared.persistence.market_schema import create, set_aside
+
+CANDLES_PER_SYMBOL_MAX = 2_000
+DAILY_PER_SYMBOL_MAX = 400
+
+# An unchanged bar, fetched again, keeps its row: readers go by the id and would meet it twice.
+_PUT_CANDLE = (
+    "REPLACE INTO candles(symbol, start, open, high, low, close, volume) "
+    "SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE NOT EXISTS(SELECT 1 FROM candles WHERE symbol=?1 "
+    "AND start=?2 AND open=?3 AND high=?4 AND low=?5 AND close=?6 AND volume=?7)"
+)
+_PUT_DAILY = (
+    "REPLACE INTO daily(symbol, start, open, high, low, close, volume) VALUES(?,?,?,?,?,?,?)"
+)
+_PUT_QUOTE = (
+    "INSERT INTO quotes VALUES(?,?,?,?,?,?,?) ON CONFLICT(symbol) DO UPDATE SET "
+    "at=excluded.at, bid=excluded.bid, ask=excluded.ask, bid_size=excluded.bid_size, "
+    "ask_size=excluded.ask_size, received_s=excluded.received_s WHERE excluded.at >= quotes.at"
+)
+_EMPTY_ALL = (
+    "DELETE FROM candles",
+    "DELETE FROM daily",
+    "DELETE FROM quotes",
+    "DELETE FROM feeds",
+    "DELETE FROM facts",
+)
+_CROWDED = (
+    "SELECT symbol, 'candles' FROM candles GROUP BY symbol UNION ALL "
+    "SELECT symbol, 'daily' FROM daily GROUP BY symbol"
+)
+_PRUNE = {
+    "candles": "DELETE FROM candles WHERE symbol=? AND start < (SELECT start FROM candles "
+    "WHERE symbol=? ORDER BY start DESC LIMIT 1 OFFSET ?)",
+    "daily": "DELETE FROM daily WHERE symbol=? AND start < (SELECT start FROM daily "
+    "WHERE symbol=? ORDER BY start DESC LIMIT 1 OFFSET ?)",
+}
+
+
+class StoreDamaged(TransientFault):
+    """The file turned out to be damaged while in use: a fresh process sets it aside."""
+
+
+class MarketStoreWriter:
+    """The one writer. Opening sets an unreadable file aside and begins anew."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self.set_aside: Path | None = None
+        """Where a damaged store went when this one was opened."""
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            try:
+                return create(self._path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                self.set_aside = set_aside(self._path, self._clock)
+                return create(self._path)
+        except (sqlite3.Error, OSError) as error:
+            raise TransientFault(f"market.db cannot be opened: {error}") from error
+
+    def source(self) -> str | None:
+        """Return which market the content belongs to, None when nothing was ever said."""
+        row = self._db.execute("SELECT value FROM facts WHERE name='source'").fetchone()
+        return str(row[0]) if row is not None else None
+
+    def begin_source(self, source: str) -> None:
+        """Empty the store for another market (account, replay): prices of one must never warm
+        the indicators of another. Ids go on rising, so that readers notice.
+        """
+        with self._transaction():
+            for statement in _EMPTY_ALL:
+                self._db.execute(statement)
+            self._set_fact("source", source)
+
+    def forget_after(self, now: datetime) -> int:
+        """Drop what lies after that market time (a clock set back) and return how many candles."""
+        with self._transaction():
+            gone = self._db.execute("DELETE FROM candles WHERE start >= ?", (stamp_of(now),))
+            self._db.execute("DELETE FROM daily WHERE start > ?", (stamp_of(now),))
+            self._db.execute("DELETE FROM quotes WHERE at > ?", (stamp_of(now),))
+        return gone.rowcount
+
+    def write(
+        self,
+        candles: Iterable[Candle] = (),
+        quotes: Iterable[Quote] = (),
+        feeds: Iterable[FeedStatus] = (),
+        minute: datetime | None = None,
+    ) -> None:
+        """Commit a batch in one transaction: all of it or nothing.
+
+        Raises TransientFault when the disk refuses (the caller keeps the batch and tries again)
+        and StoreDamaged when only a fresh start can help.
+        """
+        with self._transaction():
+            self._put_candles(_PUT_CANDLE, candles)
+            self._put_quotes(quotes)
+            self._put_feeds(feeds)
+            if minute is not None:
+                self._set_fact("minute", str(stamp_of(minute)))
+
+    def put_candles(self, candles: Iterable[Candle]) -> None:
+        """Store one-minute candles; a corrected one replaces its first version."""
+        self.write(candles=candles)
+
+    def put_daily(self, candles: Iterable[Candle]) -> None:
+        """Store daily candles."""
+        with self._transaction():
+            self._put_candles(_PUT_DAILY, candles)
+
+    def put_quotes(self, quotes: Iterable[Quote]) -> None:
+        """Store the newest quote of each symbol; an older one never replaces a newer."""
+        self.write(quotes=quotes)
+
+    def put_feed_status(self, status: FeedStatus) -> None:
+        """Store what is to be said of a feed; `written_boottime_s` is set here."""
+        self.write(feeds=(status,))
+
+    def mark_minute(self, minute: datetime) -> None:
+        """Say that everything of the minute that starts then is stored (lock-step)."""
+        self.write(minute=minute)
+
+    def prune(self) -> None:
+        """Keep the newest candles of each symbol; call now and then, not with every batch."""
+        with self._transaction():
+            for symbol, table in self._db.execute(_CROWDED).fetchall():
+                keep = CANDLES_PER_SYMBOL_MAX if table == "candles" else DAILY_PER_SYMBOL_MAX
+                self._db.execute(_PRUNE[table], (symbol, symbol, keep - 1))
+
+    def close(self) -> None:
+        """Close the file; committed batches are safe without it."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+    def _put_candles(self, statement: str, candles: Iterable[Candle]) -> None:
+        rows = [
+            (
+                candle.symbol,
+                stamp_of(candle.start),
+                str(candle.open),
+                str(candle.high),
+                str(candle.low),
+                str(candle.close),
+                candle.volume,
+            )
+            for candle in candles
+        ]
+        if rows:
+            self._db.executemany(statement, rows)
+
+    def _put_quotes(self, quotes: Iterable[Quote]) -> None:
+        received_s = self._clock.boottime_s()
+        rows = [
+            (q.symbol, stamp_of(q.at), str(q.bid), str(q.ask), q.bid_size, q.ask_size, received_s)
+            for q in quotes
+        ]
+        if rows:
+            self._db.executemany(_PUT_QUOTE, rows)
+
+    def _put_feeds(self, feeds: Iterable[FeedStatus]) -> None:
+        written_s = self._clock.boottime_s()
+        rows = [
+            (
+                feed.feed,
+                feed.state,
+                feed.reason,
+                stamp_of(feed.last_at) if feed.last_at is not None else None,
+                feed.age_basis,
+                written_s,
+            )
+            for feed in feeds
+        ]
+        if rows:
+            self._db.executemany("REPLACE INTO feeds VALUES(?,?,?,?,?,?)", rows)
+
+    def _set_fact(self, name: str, value: str) -> None:
+        self._db.execute("REPLACE INTO facts VALUES(?,?)", (name, value))
+
+
+class _Transaction:
+    """BEGIN … COMMIT around a block, ROLLBACK on any failure, SQLite's as TransientFault."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _refused(error) from error
+
+    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
+        try:
+            self._db.execute("COMMIT" if failure is None else "ROLLBACK")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise _refused(error) from error
+        if isinstance(failure, sqlite3.Error):
+            raise _refused(failure) from failure
+
+
+def _refused(error: sqlite3.Error) -> TransientFault:
+    is_damage = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )
+    kind = StoreDamaged if is_damage else TransientFault
+    return kind(f"market.db cannot be written: {error}")

@@ -1,0 +1,193 @@
+"""One websocket kept open from a thread: connect, shake hands, listen, reconnect with backoff.
+
+What is said over it is the session's business. Pings find a dead connection; silence of a
+living one is only suspicious where the session says that data is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from shared.clock import Clock
+from shared.errors import SystemFault
+from shared.resilience.classification import classify_exception
+from shared.telemetry.logs import log_event
+
+OPEN_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
+PING_EVERY_S, PING_TIMEOUT_S = 10.0, 20.0
+MESSAGE_BYTES_MAX = 16 * 2**20
+RECEIVE_S = 0.25
+"""How long one receive waits before stop and silence are looked at."""
+BACKOFF_FIRST_S, BACKOFF_MAX_S, JITTER = 0.5, 30.0, 0.2
+LASTED_S = 10.0
+"""A connection that lasted for longer resets the backoff."""
+SIMULATED_PAUSE_S_MAX = 2.0
+"""At the exchange of this machine: nobody there minds being asked often."""
+CONNECTING, LIVE, DOWN = "connecting", "live", "down"
+
+log = logging.getLogger("stream")
+
+
+class StreamSession(Protocol):
+    """What is said over the link. Called from the link's thread only."""
+
+    name: str
+    headers: Mapping[str, str]
+
+    def shake_hands(self, connection: ClientConnection) -> None:
+        """Authenticate and subscribe; raises SystemFault when it is refused."""
+
+    def take(self, message: str | bytes) -> None:
+        """Take one message; raises SystemFault when the connection must be given up."""
+
+    def silence_s_max(self) -> float | None:
+        """Seconds of silence after which the connection is given up; None: never."""
+
+    def ended(self) -> None:
+        """The connection that was live is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What the link says of itself."""
+
+    state: str
+    """connecting, live or down."""
+    reason: str
+
+
+class WebsocketLink:
+    """Keeps one session alive until stopped."""
+
+    def __init__(
+        self,
+        url: str,
+        session: StreamSession,
+        clock: Clock,
+        pause_s_max: float = BACKOFF_MAX_S,
+        seed: int = 0,
+    ) -> None:
+        self._url = url
+        self._session = session
+        self._clock = clock
+        self._pause_s_max = pause_s_max
+        # Jitter is no secret: a seeded generator makes it repeatable.
+        self._random = random.Random(seed)  # nosec B311
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._heard_at_s: float | None = None
+        self._connection: ClientConnection | None = None
+        self.state = LinkState(DOWN, "not started")
+        self.connections = 0
+        """How often the session became live; a change means that messages may be missing."""
+
+    def start(self) -> None:
+        """Begin connecting in a thread of its own; once."""
+        if self._thread is not None:
+            return
+        self.state = LinkState(CONNECTING, "first connection")
+        self._thread = threading.Thread(
+            target=self._run, name=f"stream-{self._session.name}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the handshake is done and the connection still stands."""
+        return self.state.state == LIVE
+
+    @property
+    def silent_s(self) -> float | None:
+        """Real seconds since the last message of this connection, None when there was none."""
+        heard_at_s = self._heard_at_s
+        return None if heard_at_s is None else self._clock.monotonic_s() - heard_at_s
+
+    def stop(self, timeout_s: float) -> None:
+        """Close and end the thread within the timeout."""
+        self._stop.set()
+        connection = self._connection
+        if connection is not None and not self.is_live:
+            connection.close()  # a handshake in progress would wait for its own timeout
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            begun_s = self._clock.monotonic_s()
+            reason = self._one_connection()
+            if self._stop.is_set():
+                break
+            # A connection that broke at once, even after a good handshake, is no recovery.
+            lasted = self._clock.monotonic_s() - begun_s > LASTED_S
+            failures = 0 if lasted else failures
+            pause_s = min(self._pause_s_max, BACKOFF_FIRST_S * 2 ** min(failures, 16))
+            pause_s *= 1 + JITTER * self._random.random()
+            failures += 1
+            self.state = LinkState(DOWN, reason)
+            log_event(
+                log,
+                "stream_down",
+                f"{self._session.name}: {reason}; next try in {pause_s:.1f} s",
+                level=logging.WARNING,
+            )
+            self._clock.wait(self._stop, pause_s)
+            self.state = LinkState(CONNECTING, reason)
+        self.state = LinkState(DOWN, "stopped")
+
+    def _one_connection(self) -> str:
+        """Connect, listen until it ends, and say why it ended."""
+        was_live = False
+        try:
+            with self._connected() as connection:
+                self._connection = connection
+                self._session.shake_hands(connection)
+                was_live = True
+                self._heard_at_s = self._clock.monotonic_s()
+                self.connections += 1
+                self.state = LinkState(LIVE, "")
+                log_event(log, "stream_live", f"{self._session.name} is live")
+                return self._listen(connection)
+        except (SystemFault, WebSocketException, OSError, EOFError, ValueError) as failure:
+            verdict = classify_exception(failure)
+            return f"{verdict.code}: {verdict.message}"
+        finally:
+            self._connection = None
+            if was_live:
+                self.state = LinkState(DOWN, "connection ended")
+                self._session.ended()
+
+    def _connected(self) -> ClientConnection:
+        return connect(
+            self._url,
+            additional_headers=dict(self._session.headers),
+            open_timeout=OPEN_TIMEOUT_S,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PING_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=MESSAGE_BYTES_MAX,
+            proxy=None,
+        )
+
+    def _listen(self, connection: ClientConnection) -> str:
+        while not self._stop.is_set():
+            try:
+                message = connection.recv(timeout=RECEIVE_S)
+            except TimeoutError:
+                limit_s = self._session.silence_s_max()
+                silent_s = self.silent_s or 0.0
+                if limit_s is not None and silent_s > limit_s:
+                    return f"silent for {silent_s:.0f} s although data is due"
+                continue
+            self._heard_at_s = self._clock.monotonic_s()
+            self._session.take(message)
+        return "stopped"

@@ -1,0 +1,248 @@
+"""The one table: HTTP replies and exceptions, each with its class and its meaning for a write."""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+import json
+import socket
+import ssl
+import warnings
+from types import ModuleType
+from typing import Any
+
+import alpaca.common.exceptions
+import pytest
+import requests.exceptions
+import urllib3.exceptions
+import websockets.exceptions
+import websockets.legacy.exceptions
+from alpaca.common.exceptions import APIError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.drift import SchemaDrift
+from shared.errors import ConfigFault, FailureClass, RiskFault, SchemaFault, TransientFault
+from shared.resilience.classification import (
+    classify_exception,
+    classify_reply,
+    fault_from,
+    fault_of,
+)
+from shared.resilience.classification_rows import EXCEPTION_ROWS, HTTP_ROWS, Placement
+
+pytestmark = pytest.mark.unit
+
+T, S, R, C = (
+    FailureClass.TRANSIENT,
+    FailureClass.SCHEMA,
+    FailureClass.RISK,
+    FailureClass.CONFIG,
+)
+NOT, UNKNOWN, EXISTS = Placement.NOT_PLACED, Placement.UNKNOWN, Placement.EXISTS
+
+
+def said(code: int | None, message: str) -> str:
+    return json.dumps({"message": message} | ({} if code is None else {"code": code}))
+
+
+REPLIES: list[tuple[int, str, FailureClass, str, Placement]] = [
+    (401, said(None, "unauthorized."), C, "unauthorized", NOT),
+    (401, said(40110000, "request is not authorized"), C, "unauthorized", NOT),
+    (403, said(None, "forbidden."), C, "forbidden", NOT),
+    (403, "<html>blocked</html>", C, "forbidden", NOT),
+    (403, said(None, "subscription does not permit querying recent SIP data"), C, "subscription",
+     NOT),
+    (403, said(40310000, "insufficient buying power"), R, "insufficient_buying_power", NOT),
+    (403, said(40310000, "insufficient qty available for order (requested: 5, available: 0)"), R,
+     "insufficient_qty", NOT),
+    (403, said(40310000, "insufficient balance for USD"), R, "insufficient_qty", NOT),
+    (403, said(40310000, "potential wash trade detected. use complex orders"), R, "wash_trade",
+     NOT),
+    (403, said(40310000, "account not allowed to short"), R, "short_not_allowed", NOT),
+    (403, said(40310000, "new orders are rejected by user request"), R, "trading_suspended", NOT),
+    (403, said(40310100, "pattern day trading protection"), R, "day_trade_rule", NOT),
+    (403, said(40310000, "account is restricted to liquidation only"), R, "account_restricted",
+     NOT),
+    (403, said(40310000, "something nobody has seen yet"), R, "forbidden_order", NOT),
+    (404, said(40410000, "order not found"), R, "not_found", NOT),
+    (422, said(40010001, "client_order_id must be unique"), R, "duplicate_client_order_id",
+     EXISTS),
+    (422, said(42210000, "stop price must be less than current price"), R, "stop_price_refused",
+     NOT),
+    (422, said(42210000, "invalid limit_price: sub-penny increment does not fulfill minimum"), R,
+     "tick_refused", NOT),
+    (422, said(42210000, "order is not cancelable"), R, "not_cancelable", NOT),
+    (422, said(42210000, "something else about the order"), R, "order_refused", NOT),
+    (422, said(40010001, "qty or notional is required"), C, "bad_request", NOT),
+    (400, said(None, "Invalid format for parameter start"), C, "bad_request", NOT),
+    (405, "", S, "endpoint_gone", NOT),
+    (418, "", S, "unexpected_status", UNKNOWN),
+    (408, "", T, "request_timeout", UNKNOWN),
+    (429, said(42910000, "rate limit exceeded"), T, "rate_limited", NOT),
+    (429, "too many requests.", T, "rate_limited", NOT),
+    (500, said(50010000, "internal server error"), T, "broker_error", UNKNOWN),
+    (502, "<html>Bad Gateway</html>", T, "broker_error", UNKNOWN),
+    (503, "", T, "broker_error", UNKNOWN),
+    (504, "<html>", T, "broker_error", UNKNOWN),
+    (301, "", C, "redirected", NOT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "failure_class", "code", "placement"), REPLIES)
+def test_reply_when_classified_then_as_the_table_of_errors_says(
+    status: int, body: str, failure_class: FailureClass, code: str, placement: Placement
+) -> None:
+    """Every refusal seen in the wild gets its class, our word, and its meaning for a write."""
+    verdict = classify_reply(status, body)
+    assert (verdict.failure_class, verdict.code, verdict.placement) == (
+        failure_class,
+        code,
+        placement,
+    )
+
+
+@given(st.integers(100, 999), st.text())
+def test_reply_when_anything_comes_then_a_verdict_and_no_exception(status: int, body: str) -> None:
+    """No status and no body, however garbled, escapes the table; 5xx is never called certain."""
+    verdict = classify_reply(status, body)
+    assert len(verdict.message) < 400
+    if status >= 500:
+        assert verdict.placement is UNKNOWN
+
+
+def test_rows_when_read_then_every_http_row_is_reachable() -> None:
+    """No row of the HTTP table hides behind an earlier one without a pattern."""
+    closed: set[int] = set()
+    for low, high, pattern, *_ in HTTP_ROWS:
+        statuses = set(range(low, high + 1))
+        assert statuses - closed, (low, high, pattern)
+        if not pattern:
+            closed |= statuses
+
+
+def _exceptions_of(module: ModuleType) -> list[type[BaseException]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        members = {name: getattr(module, name, None) for name in dir(module)}
+        for name in getattr(module, "__all__", ()):
+            members[name] = getattr(module, name)
+    package = module.__name__.partition(".")[0]
+    return [
+        member
+        for member in members.values()
+        if inspect.isclass(member)
+        and issubclass(member, Exception)
+        and not issubclass(member, Warning)
+        and member.__module__.startswith(package)
+    ]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        requests.exceptions,
+        urllib3.exceptions,
+        websockets.exceptions,
+        websockets.legacy.exceptions,
+        alpaca.common.exceptions,
+    ],
+)
+def test_vendor_library_when_it_grows_an_exception_then_this_fails(module: ModuleType) -> None:
+    """Each exception of the libraries has a row of its own: a new one must be judged by us."""
+    found = _exceptions_of(module)
+    assert found
+    missing = [
+        f"{kind.__module__}.{kind.__qualname__}"
+        for kind in found
+        if f"{kind.__module__}.{kind.__qualname__}" not in EXCEPTION_ROWS
+    ]
+    assert not missing, f"no row for {missing} in classification_rows.py"
+
+
+def test_exception_rows_when_named_then_the_class_exists() -> None:
+    """No row speaks about an exception that the libraries no longer have."""
+    import importlib
+
+    for name in EXCEPTION_ROWS:
+        module, _, kind = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), kind), name
+
+
+def _refused(url: str = "http://127.0.0.1:1/") -> Exception:
+    try:
+        requests.get(url, timeout=2)
+    except Exception as error:
+        return error
+    raise AssertionError("somebody listens on port 1")
+
+
+EXCEPTIONS: list[tuple[BaseException, FailureClass, Placement]] = [
+    (_refused(), T, NOT),
+    (requests.exceptions.ConnectTimeout(), T, NOT),
+    (requests.exceptions.ReadTimeout(), T, UNKNOWN),
+    (requests.exceptions.ConnectionError(
+        urllib3.exceptions.ProtocolError("Connection aborted.", ConnectionResetError(104))
+    ), T, UNKNOWN),
+    (requests.exceptions.ConnectionError(
+        urllib3.exceptions.ProtocolError("aborted", http.client.RemoteDisconnected("closed"))
+    ), T, UNKNOWN),
+    (requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "self-signed")), C, NOT),
+    (requests.exceptions.SSLError(ssl.SSLError(1, "eof")), T, UNKNOWN),
+    (requests.exceptions.ChunkedEncodingError(), T, UNKNOWN),
+    (requests.exceptions.JSONDecodeError("x", "<html>", 0), T, UNKNOWN),
+    (requests.exceptions.InvalidURL(), C, NOT),
+    (json.JSONDecodeError("x", "", 0), T, UNKNOWN),
+    (socket.gaierror(-2, "unknown name"), T, NOT),
+    (TimeoutError(), T, UNKNOWN),
+    (TypeError("'NoneType' is no mapping"), S, UNKNOWN),
+    (RuntimeError("what is this"), T, UNKNOWN),
+    (SchemaDrift("order.qty", "a decimal", "nothing"), S, UNKNOWN),
+    (websockets.exceptions.ConnectionClosedError(None, None), T, UNKNOWN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("failure", "failure_class", "placement"), EXCEPTIONS)
+def test_exception_when_classified_then_by_what_it_wraps(
+    failure: BaseException, failure_class: FailureClass, placement: Placement
+) -> None:
+    """Only what proves that nothing was sent counts as not placed; all else is unknown."""
+    verdict = classify_exception(failure)
+    assert (verdict.failure_class, verdict.placement) == (failure_class, placement)
+
+
+def _api_error(status: int, body: str) -> APIError:
+    response = requests.Response()
+    response.status_code = status
+    response._content = body.encode()
+    http_error: Any = requests.exceptions.HTTPError(response=response)
+    make: Any = APIError
+    error: APIError = make(body, http_error)
+    return error
+
+
+def test_api_error_when_body_is_no_json_then_still_classified() -> None:
+    """alpaca-py's own properties raise on such bodies; the table reads the response itself."""
+    assert classify_exception(_api_error(502, "<html>")).placement is UNKNOWN
+    refused = classify_exception(_api_error(401, said(None, "unauthorized.")))
+    assert (refused.failure_class, refused.code) == (C, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("status", "family"),
+    [(500, TransientFault), (405, SchemaFault), (404, RiskFault), (401, ConfigFault)],
+)
+def test_fault_when_made_of_a_verdict_then_of_its_family(
+    status: int, family: type[Exception]
+) -> None:
+    """A verdict becomes a fault whose exit code the supervisor knows."""
+    fault = fault_of(classify_reply(status, ""), "GET /x")
+    assert isinstance(fault, family)
+    assert "GET /x" in str(fault)
+
+
+def test_fault_when_it_is_ours_then_passes_unchanged() -> None:
+    """Our own faults are not wrapped again."""
+    own = SchemaDrift("a", "b", "c")
+    assert fault_from(own, "x") is own
+    assert isinstance(fault_from(TimeoutError(), "x"), TransientFault)
