@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from shared.models.numbers import require_not_negative, require_positive, require_utc
 
@@ -128,6 +129,10 @@ class CandleBuffer:
     def last(self) -> Candle | None:
         """The newest candle, or None while the buffer is empty."""
         return self._candles[-1] if self._candles else None
+
+    def tail(self, count: int) -> tuple[Candle, ...]:
+        """Return the newest `count` candles (fewer while there are fewer), oldest first."""
+        return tuple(islice(reversed(self._candles), count))[::-1]
 
     def __len__(self) -> int:
         return len(self._candles)

@@ -98,6 +98,9 @@ class OrderStatus(StrEnum):
     CALCULATED = "calculated"
     HELD = "held"
 
+    # Looked up in sets for every order of every cycle; Enum's own hash is slow Python.
+    __hash__ = str.__hash__
+
     @property
     def is_terminal(self) -> bool:
         """Whether nothing but a late fill can follow."""
@@ -130,7 +133,15 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.NOT_SENT: _AT_BROKER,
     # A fill that races a cancel or a replace does happen at brokers; nothing else follows.
     OrderStatus.CANCELED: frozenset({OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}),
-    OrderStatus.REPLACED: frozenset({OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}),
+    # A leg is at times shown as `replaced` first and by its true end later.
+    OrderStatus.REPLACED: frozenset(
+        {
+            OrderStatus.FILLED,
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.EXPIRED,
+        }
+    ),
     OrderStatus.EXPIRED: frozenset({OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}),
     OrderStatus.FILLED: frozenset(),
     OrderStatus.REJECTED: frozenset(),
@@ -180,6 +191,18 @@ class Order:
     replaced_by: str | None = None
     reason: str = ""
     """Why it was sent, or why the broker refused it."""
+    position_key: str = ""
+    """client_order_id of the entry whose position this order opens, protects or closes; empty
+    for an order that serves no position of ours.
+    """
+    take_profit_price: Decimal | None = None
+    """Planned limit price of the target leg, for the parent of a group."""
+    stop_loss_price: Decimal | None = None
+    """Planned stop price of the protective leg, for the parent of a group."""
+    replaces: str | None = None
+    """Broker's id of the order that this one changed by PATCH."""
+    filled_at: datetime | None = None
+    """Broker's time of the newest fill that we know."""
 
     def __post_init__(self) -> None:
         for field in ("client_order_id", "symbol"):
@@ -190,13 +213,19 @@ class Order:
         if self.filled_qty > self.qty:
             raise ValueError(f"filled_qty {self.filled_qty} exceeds qty {self.qty}")
         self._check_prices()
-        for field in ("created_at", "submitted_at", "updated_at", "expires_at"):
+        for field in ("created_at", "submitted_at", "updated_at", "expires_at", "filled_at"):
             moment: datetime | None = getattr(self, field)
             if moment is not None:
                 require_utc(moment, field)
 
     def _check_prices(self) -> None:
-        for field in ("limit_price", "stop_price", "filled_avg_price"):
+        for field in (
+            "limit_price",
+            "stop_price",
+            "filled_avg_price",
+            "take_profit_price",
+            "stop_loss_price",
+        ):
             price: Decimal | None = getattr(self, field)
             if price is not None:
                 require_positive(price, field)

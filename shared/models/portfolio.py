@@ -27,6 +27,8 @@ class Position:
     target_price: Decimal | None = None
     current_price: Decimal | None = None
     """Last price the broker showed, or None when it showed none."""
+    position_key: str = ""
+    """client_order_id of the entry that opened it; empty for an external position."""
 
     def __post_init__(self) -> None:
         if not self.symbol:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from shared.models.broker import OrderRequest
+
+CheckRow = tuple[str, bool, object, object]
+"""One line of the guard's trace as the checks give it: code, passed, limit, value."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the guard's trace."""
+    """One line of the guard's trace, written out for people."""
 
     code: str
     passed: bool
     limit: str
     value: str
+
+
+def render_trace(trace: tuple[CheckRow, ...]) -> tuple[CheckResult, ...]:
+    """Write a trace out; a missing input reads `missing`."""
+    return tuple(
+        CheckResult(code, passed, _text(limit), _text(value))
+        for code, passed, limit, value in trace
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "missing"
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else str(value)
+    return str(value)
 
 
 _SEAL = object()
@@ -33,7 +53,7 @@ class Approved:
     def __init__(
         self,
         request: OrderRequest,
-        trace: tuple[CheckResult, ...],
+        trace: tuple[CheckRow, ...],
         expires_at_s: float,
         *,
         seal: object,

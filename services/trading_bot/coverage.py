@@ -1,0 +1,111 @@
+"""Coverage: open quantity against live, broker-held stop quantity, per symbol. Pure.
+
+Judged from the stored legs by status, side, quantity, stop price and expiry, never from a list
+of open orders: a held stop is in no such list (ORDER_PATH.md rule 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
+from shared.models.portfolio import Position
+from shared.models.trading_state import BotState
+
+ZERO = Decimal(0)
+
+_COUNTING = frozenset(
+    {
+        OrderStatus.ACCEPTED,
+        OrderStatus.PENDING_NEW,
+        OrderStatus.NEW,
+        OrderStatus.HELD,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.PENDING_REPLACE,
+        OrderStatus.ACCEPTED_FOR_BIDDING,
+    }
+)
+"""Statuses in which an order certainly stands at the broker and stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """One symbol of ours. Quantities in shares, unsigned."""
+
+    symbol: str
+    open_qty: Decimal
+    stop_qty: Decimal
+    """Live stop quantity, and closing market orders on their way."""
+
+    @property
+    def gap_qty(self) -> Decimal:
+        """Shares without a stop."""
+        return max(ZERO, self.open_qty - self.stop_qty)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether every share has its stop."""
+        return self.gap_qty == 0
+
+
+def coverage(state: BotState, now: datetime | None = None) -> dict[str, CoverageRow]:
+    """Return one row per position of ours; with `now` (market time) expired stops do not count."""
+    return {
+        symbol: CoverageRow(symbol, abs(position.qty), _stop_qty(state, position, now))
+        for symbol, position in state.positions.items()
+    }
+
+
+def coverage_pct(rows: Mapping[str, CoverageRow]) -> Decimal:
+    """Return the covered share of all open quantity in percent; 100 while nothing is open."""
+    open_qty = sum((row.open_qty for row in rows.values()), ZERO)
+    if open_qty == 0:
+        return Decimal(100)
+    gap = sum((row.gap_qty for row in rows.values()), ZERO)
+    return (open_qty - gap) / open_qty * 100
+
+
+def _stop_qty(state: BotState, position: Position, now: datetime | None) -> Decimal:
+    side = Side.SELL if position.qty > 0 else Side.BUY
+    return sum(
+        (
+            order.remaining_qty
+            for order in _of_position(state, position)
+            if order.side is side and _protects(order, state, now)
+        ),
+        ZERO,
+    )
+
+
+def _of_position(state: BotState, position: Position) -> Iterable[Order]:
+    return (
+        order
+        for order in state.orders.of_symbol(position.symbol)
+        if order.position_key and order.broker_order_id is not None
+    )
+
+
+def _protects(order: Order, state: BotState, now: datetime | None) -> bool:
+    if order.status not in _COUNTING:
+        return False
+    if order.role is OrderRole.EXIT:
+        # Queued outside the session or filling now: these shares are on their way out.
+        return order.type is OrderType.MARKET
+    if order.role is not OrderRole.STOP:
+        return False
+    if order.stop_price is None and order.type is not OrderType.TRAILING_STOP:
+        return False
+    if now is not None and order.expires_at is not None and order.expires_at <= now:
+        return False
+    return not _is_inert(order, state)
+
+
+def _is_inert(order: Order, state: BotState) -> bool:
+    """Legs of a bracket do nothing until the entry is completely filled (rule 2)."""
+    parent = state.orders.get(order.parent_id) if order.parent_id is not None else None
+    if parent is None or parent.role is not OrderRole.ENTRY:
+        return False
+    return parent.status is not OrderStatus.FILLED

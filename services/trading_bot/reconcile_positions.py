@@ -1,0 +1,67 @@
+"""Positions of a reconciliation: compared after the orders, never copied. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from services.trading_bot.reconcile_report import Outcome, Working
+from shared.events.types import ExternalsObserved
+from shared.models.portfolio import Position
+from shared.models.trading_state import BotState
+
+ZERO = Decimal(0)
+
+_SETTLING = timedelta(seconds=60)
+"""Positions may lag behind orders: within this time of a change a difference proves nothing."""
+
+
+def match_positions(working: Working, positions: Iterable[Position]) -> None:
+    """Compare the broker's shares with ours; what is beyond ours is external.
+
+    A difference that can be a lag, and one that is less than ours, is unresolved at first; the
+    same difference seen again is a fact: more than ours is external then, less stays unresolved.
+    """
+    held = {position.symbol: position for position in positions}
+    ours = working.state.positions
+    externals: list[Position] = []
+    strange: dict[str, Decimal] = {}
+    for symbol in sorted(held.keys() | ours.keys()):
+        shown = held[symbol].qty if symbol in held else ZERO
+        own = ours[symbol].qty if symbol in ours else ZERO
+        if shown == own:
+            working.note(Outcome.MATCHED, symbol, "", f"{shown} shares")
+            continue
+        beyond = shown - own
+        seen_before = working.state.strange_quantities.get(symbol) == shown
+        is_more = own == ZERO or (beyond > 0) == (own > 0)
+        detail = f"the broker holds {shown}, we know of {own}"
+        if is_more and (seen_before or not _may_lag(working.state, symbol, working)):
+            externals.append(_external(held[symbol], beyond))
+            working.note(Outcome.EXTERNAL, symbol, "", detail)
+            if seen_before:
+                strange[symbol] = shown
+            continue
+        strange[symbol] = shown
+        again = "again" if seen_before else "first seen"
+        working.note(Outcome.UNRESOLVED, symbol, "", f"{detail}, {again}")
+    working.take(ExternalsObserved(tuple(externals), strange, working.at))
+
+
+def _external(shown: Position, qty: Decimal) -> Position:
+    return replace(shown, qty=qty, strategy="", stop_price=None, target_price=None, position_key="")
+
+
+def _may_lag(state: BotState, symbol: str, working: Working) -> bool:
+    """Whether one of our orders of the symbol is open, unknown or has just changed."""
+    if symbol in state.positions:
+        return True
+    for order in state.orders.of_symbol(symbol):
+        if not order.status.is_terminal:
+            return True
+        changed = order.filled_at or order.updated_at
+        if changed is not None and working.at - changed < _SETTLING:
+            return True
+    return False
