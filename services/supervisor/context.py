@@ -35,6 +35,8 @@ class Context:
     """What children inherit."""
     changed: Callable[[], None] = lambda: None
     """Called after anything that health.json shows."""
+    died: Callable[[Member], None] = lambda _: None
+    """Called once a death has been answered: it flips even when the next write finds all well."""
     chance: Callable[[], float] = field(default=random.random)
     """Spreads restarts in time; no secret depends on it."""
     stopping: bool = False

@@ -85,6 +85,10 @@ class HealthFile:
         else:
             self._context.loop.call_later(wait_s, self.publish)
 
+    def died(self, member: Member) -> None:
+        """Note the flip of a death at once: a quick restart may be READY before the next write."""
+        self._judge_member(member, self._context.now_s())
+
     def publish(self) -> None:
         """Judge and write now."""
         self._scheduled = False

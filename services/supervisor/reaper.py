@@ -160,6 +160,7 @@ class Reaper:
             self._act(case, decision)
         for case, decision in decisions:
             self._tell(case, decision)
+            context.died(case.member)
         self._starter.poke()
         context.changed()
 

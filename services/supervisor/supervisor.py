@@ -85,7 +85,7 @@ class Supervisor:
         self._health = HealthFile(
             context, self._roster, _identity(context, earlier), int(earlier.get("seq") or 0)
         )
-        context.changed = self._health.changed
+        context.changed, context.died = self._health.changed, self._health.died
         self._run_end = RunEnd(context, self._roster, self._health)
         self._opening = Opening(context, self._roster, self._health, self._run_end)
         self._watch.port_known = self._port_known
