@@ -70,6 +70,7 @@ class HealthFile:
         self._scheduled = False
         self._last_write_s = 0.0
         self._broken = False
+        self._ended = False
         self.verdict = Verdict(Status.DEGRADED, HealthCode.DEGRADED, "starting", "")
         self.reached_ok_s: float | None = None
         """Monotonic second at which the whole was first OK."""
@@ -90,8 +91,10 @@ class HealthFile:
         self._judge_member(member, self._context.now_s())
 
     def publish(self) -> None:
-        """Judge and write now."""
+        """Judge and write now; after the last word of a clean end nothing more is written."""
         self._scheduled = False
+        if self._ended:
+            return
         self.judge()
         self._write(self.verdict, self._trading_word())
 
@@ -104,6 +107,7 @@ class HealthFile:
 
     def publish_stopped(self, code: HealthCode, reason: str) -> None:
         """Write the last word of a clean end."""
+        self._ended = True
         verdict = Verdict(Status.FAILED, code, reason, NEXT_ACTION[code])
         self._write(verdict, TradingWord(HALTED, "supervision"))
 

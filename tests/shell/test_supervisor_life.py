@@ -146,7 +146,7 @@ def test_supervisor_when_killed_then_it_is_back_and_the_services_keep_their_pids
         assert all(service["restarts"] == 0 for service in after["services"].values())
         assert after["seq"] > before["seq"]
         assert after["incidents"][-1]["service"] == "supervisor"
-        assert len(own_pids_with("SHT_SERVICE=web\0")) == 1
+        assert len(own_pids_with("SHT_SERVICE=web\0", str(tmp_path))) == 1
 
         os.kill(pids["web"], signal.SIGKILL)
 

@@ -194,13 +194,15 @@ def is_alive(pid: int) -> bool:
     return state not in (b"Z", b"X")
 
 
-def own_pids_with(text: str) -> list[int]:
-    """Return pids whose environment names this text: the leftovers of one state folder."""
+def own_pids_with(*texts: str) -> list[int]:
+    """Return pids whose environment names all these texts: those of one state folder."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with suppress(OSError):
-            if text.encode() in (entry / "environ").read_bytes() and is_alive(int(entry.name)):
+            environment = (entry / "environ").read_bytes()
+            named = all(text.encode() in environment for text in texts)
+            if named and is_alive(int(entry.name)):
                 found.append(int(entry.name))
     return found
