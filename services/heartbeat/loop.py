@@ -24,7 +24,6 @@ from shared.telemetry.notify import Beat, Notifier
 TURN_S = 0.5
 HEALTH_BYTES_MAX = 4_000_000
 MEMORY_BYTES_MAX = 4_000_000
-MEMORY_FILE = "heartbeat.json"
 STUCK_ATTEMPTS = 3
 """From so many failed tries of one message on we call ourselves DEGRADED."""
 
@@ -45,7 +44,7 @@ class Loop:
         self._clock = clock
         self._logger = logger
         self._health_path = settings.state.health
-        self._memory_path = settings.state_dir / MEMORY_FILE
+        self._memory_path = settings.state.heartbeat
         self._log = LogAlerter(logger)
         self._people = PeopleChannel(people_addresses(settings))
         self._channels = (LOG, PEOPLE) if self._people.is_set else (LOG,)
@@ -141,7 +140,7 @@ class Loop:
             log_event(
                 self._logger,
                 "memory_lost",
-                f"{MEMORY_FILE} could not be used ({failure}); {aside}; begun anew",
+                f"{self._memory_path.name} could not be used ({failure}); {aside}; begun anew",
                 level=logging.ERROR,
             )
             return Memory()
@@ -155,7 +154,7 @@ class Loop:
         except (SystemFault, OSError) as failure:
             if not self._storage_problem:
                 log_event(self._logger, "memory_unwritten", str(failure), level=logging.ERROR)
-            self._storage_problem = f"{MEMORY_FILE} cannot be written"
+            self._storage_problem = f"{self._memory_path.name} cannot be written"
             return
         self._written = self._memory
         self._storage_problem = ""

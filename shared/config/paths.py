@@ -57,6 +57,10 @@ class StatePaths:
         return self.root / "exchange_sim.db"
 
     @property
+    def heartbeat(self) -> Path:
+        return self.root / "heartbeat.json"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the file; raises sqlite3.Error when it is no readable database."""
-    uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
