@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from services.dashboard.app import ROUTES
+from services.supervisor.cli import build_parser
 from shared.config.paths import StatePaths
 from tests.house.source_tree import ROOT, product_files
 
@@ -85,3 +87,26 @@ def test_make_targets_when_named_in_documents_then_they_exist() -> None:
     }
 
     assert named - targets == set()
+
+
+def test_routes_when_served_then_the_document_names_each() -> None:
+    """docs/HTTP.md names every route of the dashboard, and none that is not there."""
+    text = (ROOT / "docs" / "HTTP.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:GET|POST) /[^`\s]*)`", text))
+
+    assert {f"{row.method} {row.path}" for row in ROUTES} == named
+
+
+def test_commands_when_the_readme_names_them_then_they_exist() -> None:
+    """Every command that the README types is one of the command line."""
+    text = README.read_text("utf-8")
+    typed = set(re.findall(r"deploy_supervisor\.py ([a-z-]+)", text))
+    typed |= {
+        word
+        for row in re.findall(r"^\| (`\.\.\. .*?) \|", text, re.M)
+        for word in re.findall(r"`(?:\.\.\. )?([a-z-]+)", row)
+    }
+    known = set(re.findall(r"^    ([a-z-]+)", build_parser().format_help(), re.M))
+
+    assert typed
+    assert typed - known == set()
