@@ -1,0 +1,117 @@
+"""The state of the account that the broker names: found, replayed, or begun.
+
+A state of another mode or account is set aside, never used. The journal is replayed onto
+whatever generation verifies; what cannot be made whole holds entries back until an approver
+clears it (ORDER_PATH.md rules 14 and 15).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from services.trading_bot.memory import JOURNAL_SEQ, Memory
+from shared.clock import Clock
+from shared.config.settings import Settings
+from shared.errors import TransientFault
+from shared.events.replay import replay
+from shared.events.types import HoldPlaced
+from shared.models.state_codec import state_from_payload
+from shared.models.trading_state import BotState, HoldKind
+from shared.persistence.journal import Journal, JournalGap, JournalOutcome
+from shared.persistence.names import aside_name
+from shared.persistence.state_store import LoadedState, StateOutcome, StateStore
+from shared.telemetry.logs import log_event
+
+_SQLITE_SUFFIXES = ("", "-wal", "-shm")
+
+
+def open_memory(
+    settings: Settings,
+    clock: Clock,
+    store: StateStore,
+    loaded: LoadedState,
+    account: tuple[str, str | None],
+) -> Memory:
+    """Return the memory of this account. `account` is its id and the id epoch that the
+    exchange wants for a new state (None: drawn). Raises SystemFault when the disk refuses.
+    """
+    logger = logging.getLogger("startup")
+    account_id, wanted_epoch = account
+    mode = settings.trading_mode.value
+    _swap_ledger(settings.state.ledger, _owner_of(loaded.payload), (mode, account_id))
+    loaded = store.set_aside(mode, account_id)
+    journal = Journal(settings.state.journal, clock)
+    opening = journal.open(mode, account_id)
+    for note in (*loaded.notes, *opening.notes):
+        log_event(logger, "state_note", note, level=logging.WARNING)
+    is_first = loaded.outcome is StateOutcome.FIRST_START
+    state = _state_of(loaded, (mode, account_id), wanted_epoch if is_first else None)
+    doubt = _doubt_of(loaded, opening.outcome)
+    after_seq = int(loaded.payload.get(JOURNAL_SEQ, 0)) if loaded.payload is not None else 0
+    try:
+        records = journal.replay(after_seq if loaded.payload is not None else journal.base_seq)
+        state = replay(state, records)
+    except JournalGap as gap:
+        doubt = str(gap)
+    log_event(
+        logger,
+        "state_loaded",
+        f"{loaded.outcome.value}: {len(state.positions)} positions, {len(state.orders)} orders, "
+        f"{len(state.plans)} plans; journal {opening.outcome.value}",
+        outcome=loaded.outcome.value,
+        journal=opening.outcome.value,
+    )
+    memory = Memory(state, journal, store, clock)
+    if doubt:
+        memory.book((HoldPlaced(HoldKind.REBUILD, doubt, clock.utc_now()),))
+    memory.commit(now=True)
+    return memory
+
+
+def _owner_of(payload: dict[str, Any] | None) -> tuple[str, str] | None:
+    if payload is None:
+        return None
+    return str(payload.get("mode", "")), str(payload.get("account_id", ""))
+
+
+def _state_of(loaded: LoadedState, owner: tuple[str, str], wanted_epoch: str | None) -> BotState:
+    """Return the saved state, or a new one whose epoch nobody used before."""
+    if loaded.payload is not None:
+        state = state_from_payload(loaded.payload)
+        return replace(state, known_epochs=_merged(state.known_epochs, loaded.known_id_epochs))
+    epoch = wanted_epoch or secrets.token_hex(4)
+    known = tuple(one for one in loaded.known_id_epochs if one != epoch)
+    return BotState(mode=owner[0], account_id=owner[1], id_epoch=epoch, known_epochs=known)
+
+
+def _merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
+
+
+def _doubt_of(loaded: LoadedState, journal: JournalOutcome) -> str:
+    """Return why the state may lack something that the broker cannot tell; empty when whole."""
+    if loaded.outcome is StateOutcome.REBUILD:
+        return "the trading state was lost; day, peak and cooldowns were rebuilt as far as known"
+    if journal is JournalOutcome.CORRUPT:
+        return "the journal is damaged in the middle"
+    return ""
+
+
+def _swap_ledger(path: Path, old: tuple[str, str] | None, new: tuple[str, str]) -> None:
+    """Set the other account's ledger aside and bring this one's back, as its state is."""
+    if old is None or old == new:
+        return
+    for suffix in _SQLITE_SUFFIXES:
+        live = path.with_name(path.name + suffix)
+        try:
+            with suppress(FileNotFoundError):
+                live.rename(path.with_name(aside_name(path.name, *old) + suffix))
+            with suppress(FileNotFoundError):
+                path.with_name(aside_name(path.name, *new) + suffix).rename(live)
+        except OSError as failure:
+            raise TransientFault(f"{live.name} cannot be set aside: {failure}") from failure

@@ -1,0 +1,260 @@
+"""Carries out what operators ask through the spool, and answers once the broker shows it.
+
+pause, resume and clear-stop are done when they are booked. emergency-stop is done when no entry
+works any more (and, with flatten, nothing of ours is held); close-position when the position was
+flat in two reads, or its order waits for the next session. What a dead holder left taken is
+finished here too.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from services.trading_bot.decision import Facts
+from services.trading_bot.watch import OPERATOR, start_plan
+from shared.clock import Clock, utc_text
+from shared.commands.spool import Claim, CommandSpool
+from shared.errors import TransientFault
+from shared.events.types import Event, HoldCleared, OperatorPaused, OperatorResumed, PlanStarted
+from shared.models.commands import ClearWhat, Command, CommandName, CommandOutcome
+from shared.models.orders import OrderRole, OrderStatus
+from shared.models.plans import PlanKind
+from shared.models.trading_state import BotState, HoldKind
+from shared.persistence.emergency_stop import EmergencyStopFile
+from shared.telemetry.logs import log_event
+
+VERIFY_WITHIN_S = 40.0
+"""Real seconds after which an unverified command is answered as failed; it may still succeed."""
+FLAT_READS = 2
+"""One flat read may be a broker's late book (ORDER_PATH.md rule 8)."""
+CLAIMS_PER_TURN_MAX = 20
+
+_HOLDS = {
+    ClearWhat.DRAWDOWN.value: HoldKind.DRAWDOWN,
+    ClearWhat.REBUILD.value: HoldKind.REBUILD,
+    ClearWhat.SECOND_WRITER.value: HoldKind.SECOND_WRITER,
+}
+
+
+@dataclass(slots=True)
+class _Pending:
+    command: Command
+    since_s: float
+    position_key: str = ""
+    flat_reads: int = field(default=0)
+
+
+class CommandDesk:
+    """Claims, executes, answers. One thread uses it."""
+
+    def __init__(self, spool: CommandSpool, stop_file: EmergencyStopFile, clock: Clock) -> None:
+        self._spool = spool
+        self._stop_file = stop_file
+        self._clock = clock
+        self._logger = logging.getLogger("commands")
+        self._pending: list[_Pending] = []
+        self._left_over = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no command waits for its verification."""
+        return not self._pending
+
+    def take(self, facts: Facts) -> tuple[Event, ...]:
+        """Claim what waits and return the events it demands; a refusing disk is logged."""
+        events: list[Event] = []
+        for claim in self._claims():
+            if isinstance(claim, Command):
+                log_event(
+                    self._logger,
+                    "command_taken",
+                    f"{claim.command.value} by {claim.by}: {claim.reason}",
+                    command_id=claim.id,
+                )
+                events.extend(self._execute(claim, facts))
+            else:
+                log_event(
+                    self._logger,
+                    "command_dropped",
+                    claim.answer.detail,
+                    level=logging.WARNING,
+                    command_id=claim.answer.id,
+                )
+        return tuple(events)
+
+    def refuse_all(self, why: str) -> None:
+        """Answer everything that waits as failed: the account is not known yet."""
+        for claim in self._claims():
+            if isinstance(claim, Command):
+                self._answer(claim, CommandOutcome.FAILED, why)
+
+    def _claims(self) -> list[Claim]:
+        found: list[Claim] = []
+        try:
+            if self._left_over:
+                found.extend(self._spool.taken())
+                self._left_over = False
+            for _ in range(CLAIMS_PER_TURN_MAX):
+                claim = self._spool.claim()
+                if claim is None:
+                    break
+                found.append(claim)
+        except TransientFault as fault:
+            log_event(self._logger, "spool_refused", str(fault), level=logging.ERROR)
+        return found
+
+    def _execute(self, command: Command, facts: Facts) -> tuple[Event, ...]:
+        at = facts.now
+        match command.command:
+            case CommandName.PAUSE:
+                self._answer(command, CommandOutcome.DONE, "Entries are paused.")
+                return (OperatorPaused(command.by, command.reason, at),)
+            case CommandName.RESUME:
+                self._answer(command, CommandOutcome.DONE, "The pause has ended.")
+                return (OperatorResumed(command.by, command.reason, at),)
+            case CommandName.CLEAR_STOP:
+                return self._clear(command, facts)
+            case CommandName.CLOSE_POSITION:
+                return self._close(command, facts)
+            case CommandName.EMERGENCY_STOP:
+                return self._stop(command)
+
+    def _clear(self, command: Command, facts: Facts) -> tuple[Event, ...]:
+        what = command.text("what") or ClearWhat.STOP.value
+        if what == ClearWhat.STOP.value:
+            try:
+                self._stop_file.clear()
+            except TransientFault as fault:
+                self._answer(command, CommandOutcome.FAILED, str(fault))
+                return ()
+            self._answer(command, CommandOutcome.DONE, "The emergency stop is cleared.")
+            return ()
+        kind = _HOLDS.get(what)
+        if kind is None or kind.value not in facts.state.holds:
+            self._answer(command, CommandOutcome.REFUSED, f"There is no {what} to clear.")
+            return ()
+        self._answer(command, CommandOutcome.DONE, f"{what} is cleared.")
+        return (HoldCleared(kind, command.text("approver") or command.by, facts.now),)
+
+    def _stop(self, command: Command) -> tuple[Event, ...]:
+        if not self._stop_file.is_set():
+            self._stop_file.set(
+                command.reason, command.by, self._clock.utc_now(), command.switch("flatten")
+            )
+        self._pending.append(_Pending(command, self._clock.monotonic_s()))
+        return ()
+
+    def _close(self, command: Command, facts: Facts) -> tuple[Event, ...]:
+        symbol = command.text("symbol")
+        position = facts.state.positions.get(symbol)
+        if position is None:
+            held = facts.state.external_positions.get(symbol)
+            words = "is not ours and never traded" if held is not None else "is not held"
+            self._answer(command, CommandOutcome.REFUSED, f"{symbol} {words}.")
+            return ()
+        pending = _Pending(command, self._clock.monotonic_s(), position.position_key)
+        self._pending.append(pending)
+        if any(
+            plan.symbol == symbol and plan.kind in (PlanKind.CLOSE, PlanKind.REPLACE)
+            for plan in facts.state.plans
+        ):
+            return ()
+        why = (f"operator: {command.reason}", f"{OPERATOR} {command.by}")
+        return (PlanStarted(start_plan(facts, PlanKind.CLOSE, position.position_key, why)),)
+
+    def verify(self, facts: Facts) -> None:
+        """Answer the pending commands that the broker's own reads now confirm, or that waited
+        too long. Call it once per turn, after the reads.
+        """
+        for pending in list(self._pending):
+            if self._is_verified(pending, facts):
+                self._pending.remove(pending)
+            elif self._clock.monotonic_s() - pending.since_s > VERIFY_WITHIN_S:
+                self._pending.remove(pending)
+                detail = "Not verified at the broker in time; it is still being worked on."
+                self._answer(pending.command, CommandOutcome.FAILED, detail)
+
+    def _is_verified(self, pending: _Pending, facts: Facts) -> bool:
+        if facts.broker_positions is None:
+            return False
+        if pending.command.command is CommandName.EMERGENCY_STOP:
+            return self._stop_verified(pending.command, facts)
+        return self._close_verified(pending, facts)
+
+    def _stop_verified(self, command: Command, facts: Facts) -> bool:
+        working = [order for order in facts.state.orders.live() if order.role is OrderRole.ENTRY]
+        flatten = command.switch("flatten")
+        if working or (flatten and facts.state.positions):
+            return False
+        detail = "Stopped: no entry works" + (", no position of ours is held." if flatten else ".")
+        result: dict[str, object] = {"open_positions": len(facts.state.positions)}
+        self._answer(command, CommandOutcome.DONE, detail, result)
+        return True
+
+    def _close_verified(self, pending: _Pending, facts: Facts) -> bool:
+        symbol = pending.command.text("symbol")
+        state = facts.state
+        is_flat = symbol not in state.positions and symbol not in (facts.broker_positions or {})
+        if is_flat:
+            pending.flat_reads += 1
+            if pending.flat_reads < FLAT_READS:
+                return False
+            result = _close_result(pending, state)
+            self._answer(pending.command, CommandOutcome.DONE, f"{symbol} is closed.", result)
+            return True
+        pending.flat_reads = 0
+        queued = [
+            order
+            for order in state.orders.group(pending.position_key)
+            if order.role is OrderRole.EXIT and order.status is not OrderStatus.UNKNOWN
+        ]
+        if facts.reading.is_open or not any(order.status.is_live for order in queued):
+            return False
+        detail = f"The session is closed: the order for {symbol} waits for the next one."
+        self._answer(pending.command, CommandOutcome.DONE, detail, {"symbol": symbol})
+        return True
+
+    def _answer(
+        self,
+        command: Command,
+        outcome: CommandOutcome,
+        detail: str,
+        result: dict[str, object] | None = None,
+    ) -> None:
+        try:
+            self._spool.answer(command.id, outcome, detail, result)
+        except TransientFault as fault:
+            log_event(self._logger, "answer_not_written", str(fault), level=logging.ERROR)
+        log_event(
+            self._logger,
+            "command_answered",
+            f"{command.command.value} by {command.by}: {outcome.value}. {detail}",
+            command_id=command.id,
+        )
+
+
+def _close_result(pending: _Pending, state: BotState) -> dict[str, object]:
+    """Return the close's numbers under the names of CONTRACTS.md section 7."""
+    key = pending.position_key
+    trade = next((one for one in reversed(state.trade_history) if one.trade_key == key), None)
+    exits = [
+        order
+        for order in state.orders.group(key)
+        if order.role is not OrderRole.ENTRY and order.filled_qty > 0
+    ]
+    return {
+        "symbol": pending.command.text("symbol"),
+        "qty": str(trade.qty) if trade is not None else None,
+        "entry_price": _text(trade.entry_price if trade is not None else None),
+        "close_price": _text(trade.exit_price if trade is not None else None),
+        "realized_pnl": str(trade.pnl) if trade is not None else None,
+        "reason": pending.command.reason,
+        "closed_at": utc_text(trade.exited_at) if trade is not None else None,
+        "order_id": exits[-1].broker_order_id if exits else None,
+    }
+
+
+def _text(price: Decimal | None) -> str | None:
+    return str(price.quantize(Decimal("0.0001"))) if price is not None else None

@@ -1,0 +1,98 @@
+"""Reads the broker once per turn: account, orders, positions; and keeps why a read failed.
+
+A failed or partial read is "unknown", never an empty list: either the whole picture of a turn
+is there, or none of it (ORDER_PATH.md rule 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.errors import ConfigFault, SystemFault
+from shared.events.types import Event, OrderSeen
+from shared.models.broker import Asset, BrokerFill, BrokerOrder
+from shared.models.portfolio import Account, Position
+from shared.models.trading_state import BotState
+from shared.ports import Broker
+
+OVERLAP = timedelta(minutes=2)
+"""Market time by which every list is read again: submission times may move a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The broker's own word at one market moment, read in one piece."""
+
+    at: datetime
+    account: Account
+    orders: tuple[BrokerOrder, ...]
+    positions: Mapping[str, Position]
+
+
+class BrokerEye:
+    """Reads pictures. `fault` says why the last read failed, None when it did not."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._assets: dict[str, Asset] = {}
+        self._seen: dict[str, BrokerOrder] = {}
+        self.fault: SystemFault | None = None
+
+    def look(self, state: BotState, now: datetime) -> Picture | None:
+        """Return the whole picture, or None with `fault` set. Raises ConfigFault when the broker
+        refuses our keys: no retry can mend that.
+
+        Orders first, then positions: a fill in between shows in the orders' next reading.
+        """
+        try:
+            account = self._broker.account()
+            orders = self._broker.orders("all", after=_since(state))
+            positions = self._broker.positions()
+        except ConfigFault:
+            raise
+        except SystemFault as fault:
+            self.fault = fault
+            return None
+        self.fault = None
+        return Picture(now, account, orders, {held.symbol: held for held in positions})
+
+    def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
+        """Return the fill activities since then; raises SystemFault."""
+        return self._broker.fills(after)
+
+    def asset(self, symbol: str) -> Asset | None:
+        """Return what the broker says of a symbol, asked once; None when it cannot be known."""
+        known = self._assets.get(symbol)
+        if known is not None:
+            return known
+        try:
+            asset = self._broker.asset(symbol)
+        except SystemFault:
+            return None
+        if asset is not None:
+            self._assets[symbol] = asset
+        return asset
+
+    def news(self, picture: Picture) -> tuple[Event, ...]:
+        """Return an event for each order that the broker shows otherwise than last time."""
+        events = tuple(
+            OrderSeen(order, picture.at)
+            for order in picture.orders
+            if self._seen.get(order.broker_order_id) != order
+        )
+        self._seen = {order.broker_order_id: order for order in picture.orders}
+        return events
+
+
+def _since(state: BotState) -> datetime | None:
+    """Return from when on orders must be read: the oldest that lives, or the last reconciling.
+
+    None, everything, when this account was never reconciled.
+    """
+    if state.reconciled_at is None:
+        return None
+    moments = [state.reconciled_at]
+    moments += [order.created_at for order in state.orders.live() if order.created_at is not None]
+    return min(moments) - OVERLAP

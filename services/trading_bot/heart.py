@@ -1,0 +1,122 @@
+"""What the bot says of itself after each turn: the beat, and bot_status.json once a second.
+
+The beat's health says whether the system can trade (broker, disk, stream, data); the trading
+state beside it says whether it may. Sent by the loop alone, after a finished turn.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.trading_bot.parts import Parts
+from services.trading_bot.status import Stamp, StatusFacts, status_document
+from shared.errors import SchemaFault, SystemFault, TransientFault
+from shared.persistence.atomic_file import write_document
+from shared.telemetry.logs import log_event
+from shared.telemetry.notify import Beat
+
+STATUS_EVERY_S = 1.0
+BEAT_EVERY_S = 0.5
+"""Fast turns (lock-step) share a beat; the supervisor hears of every few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The bot's own word: OK, DEGRADED or FAILED, and why."""
+
+    word: str
+    reason: str
+
+
+def judge_health(parts: Parts, broker_fault: SystemFault | None) -> Health:
+    """Return the worst thing that is wrong with the bot's means; OK when nothing is."""
+    if isinstance(broker_fault, SchemaFault):
+        return Health("FAILED", f"FAILED_API_SCHEMA: {broker_fault}")
+    if broker_fault is not None:
+        return Health("DEGRADED", f"the broker cannot be asked: {broker_fault}")
+    if not parts.memory.is_writable:
+        return Health("DEGRADED", f"the trading state cannot be saved: {parts.memory.fault}")
+    if parts.stream is not None and not parts.stream.listening:
+        return Health("DEGRADED", "the trade stream does not listen")
+    if parts.market.fault is not None:
+        return Health("DEGRADED", f"market data: {parts.market.fault}")
+    unknown = len(parts.memory.state.unknown_outcomes)
+    if unknown:
+        return Health("DEGRADED", f"{unknown} orders with unknown outcome")
+    return Health("OK", "")
+
+
+class Heart:
+    """Beats, counts turns and writes the status."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._logger = logging.getLogger("heart")
+        self.turns = 0
+        self._beat_at_s = float("-inf")
+        self._status_at_s = float("-inf")
+        self._health = Health("OK", "")
+
+    def beat(self, health: Health, status: StatusFacts, turn_s: float) -> None:
+        """Say that a turn is finished. Changes of health are logged and said at once."""
+        self.turns += 1
+        now_s = self._parts.clock.monotonic_s()
+        changed = health.word != self._health.word
+        if changed:
+            log_event(
+                self._logger,
+                "health_changed",
+                f"{self._health.word} → {health.word}: {health.reason or 'recovered'}",
+                level=logging.INFO if health.word == "OK" else logging.WARNING,
+            )
+        self._health = health
+        if changed or now_s - self._beat_at_s >= BEAT_EVERY_S:
+            self._beat_at_s = now_s
+            self._parts.notifier.beat(
+                Beat(
+                    progress=self.turns,
+                    health=health.word,
+                    reason=health.reason or _words(status),
+                    trading_state=status.verdict.state.value,
+                    trading_state_cause=status.verdict.cause.value,
+                    metrics=_metrics(status, turn_s),
+                )
+            )
+        if now_s - self._status_at_s >= STATUS_EVERY_S:
+            self._status_at_s = now_s
+            self.write_status(status)
+
+    def write_status(self, status: StatusFacts) -> None:
+        """Write bot_status.json; a refusing disk is no reason to stop."""
+        clock = self._parts.clock
+        stamp = Stamp(clock.utc_now(), clock.boot_id(), clock.boottime_s())
+        document = status_document(status, stamp)
+        try:
+            data = json.dumps(document, allow_nan=False).encode() + b"\n"
+            write_document(self._parts.settings.state.bot_status, data)
+        except TransientFault as fault:
+            log_event(self._logger, "status_not_written", str(fault), level=logging.WARNING)
+
+
+def _words(status: StatusFacts) -> str:
+    state = status.state
+    held = len(state.positions)
+    return f"{status.verdict.state.value}, {held} positions, {state.pnl.trades} trades"
+
+
+def _metrics(status: StatusFacts, turn_s: float) -> Mapping[str, float]:
+    state = status.state
+    equity = status.account.equity if status.account is not None else state.pnl.equity
+    metrics = {
+        "turn_ms": round(turn_s * 1000, 3),
+        "positions": float(len(state.positions)),
+        "live_orders": float(sum(1 for _ in state.orders.live())),
+        "trades": float(state.pnl.trades),
+        "unknown_outcomes": float(len(state.unknown_outcomes)),
+    }
+    if equity is not None:
+        metrics["equity"] = float(equity)
+    return metrics

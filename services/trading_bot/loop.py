@@ -1,0 +1,253 @@
+"""The working loop: gather → plan → record → act, once per turn of the market clock.
+
+A turn first books what the broker shows, then lets the pure plan decide, records the decision,
+and acts. When it acted it looks and decides again in the same turn, so that an exit does not
+wait for the next one. The beat comes last: it stands for a finished turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from services.trading_bot.decision import Decision, Facts
+from services.trading_bot.execution.acting import Actor
+from services.trading_bot.gather import Picture
+from services.trading_bot.heart import Heart, judge_health
+from services.trading_bot.parts import Parts
+from services.trading_bot.plan import plan_follow_up, plan_turn
+from services.trading_bot.reconciling import Reconciler
+from services.trading_bot.standing import is_secure, judge_standing
+from services.trading_bot.status import StatusFacts
+from shared.errors import ConfigFault, RiskFault, SystemFault, TransientFault
+from shared.events.types import DayOpened, Event, OrderSeen, OutboxWritten
+from shared.models.orders import OrderRole
+from shared.models.trading_day import trading_day
+from shared.models.trading_state import BotState, TradingState
+from shared.ports import Turn
+from shared.risk.circuit import MoneyReading, watch_money
+from shared.telemetry.logs import log_event
+
+TURN_TIMEOUT_S = 0.5
+"""Real seconds to wait for a turn before the loop beats without one."""
+RESOLVE_WITHIN_S = 30.0
+"""Real seconds in which what the first reconciliations cannot resolve may resolve itself."""
+STAND_DOWN_S, STAND_DOWN_PAUSE_S = 3.0, 0.1
+"""Real seconds at the end for cancelling working entries."""
+ROUNDS_MAX = 6
+"""Decisions within one turn; what is left waits for the next."""
+
+
+class Loop:
+    """The bot at work. With `may_enter` false (one-shot commands) it never enters anything."""
+
+    def __init__(self, parts: Parts, *, may_enter: bool = True) -> None:
+        self._parts = parts
+        self._may_enter = may_enter
+        self._logger = logging.getLogger("loop")
+        self._reconciler = Reconciler(parts)
+        self._actor = Actor(parts)
+        self._heart = Heart(parts)
+        self._turn: Turn | None = None
+        self._picture: Picture | None = None
+        self._standing_down = False
+        self._began_s = parts.clock.monotonic_s()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until stopped, then save and say so. Raises ConfigFault for refused keys."""
+        market_clock, clock = self._parts.market_clock, self._parts.clock
+        try:
+            while not stop.is_set():
+                turn = market_clock.next_turn(stop, TURN_TIMEOUT_S)
+                if turn is None:
+                    self.idle(getattr(market_clock, "last_fault", None))
+                elif turn.ended:
+                    self.idle(None)
+                    clock.wait(stop, TURN_TIMEOUT_S)
+                else:
+                    self.turn(turn)
+            self._stand_down()
+        finally:
+            self.finish()
+
+    def idle(self, fault: SystemFault | None) -> None:
+        """A turn without market time: the broker's clock is silent, or a replay waits or is over.
+
+        Nothing is decided, but operators are heard: an unclaimed command would get us killed.
+        """
+        if isinstance(fault, ConfigFault):
+            raise fault
+        if self._turn is None:
+            self._parts.desk.refuse_all("Market time is not known yet.")
+        else:
+            self._parts.memory.book(self._parts.desk.take(self._facts(self._turn)))
+        self._keep_books()
+        self._beat(self._turn, fault, 0.0)
+
+    def turn(self, turn: Turn) -> None:
+        """Do one turn."""
+        parts = self._parts
+        started_s = parts.clock.monotonic_s()
+        self._turn = turn
+        parts.market.refresh(turn.minute)
+        self._picture = self._see(turn)
+        parts.memory.book(parts.desk.take(self._facts(turn)))
+        if self._picture is not None:
+            self._work(turn)
+        parts.desk.verify(self._facts(turn))
+        self._keep_books()
+        self._judge_start()
+        self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
+
+    def _judge_start(self) -> None:
+        """End with RISK when what the start found stays unresolved; never before working entries
+        are cancelled and coverage is verified (ORDER_PATH.md rule 24).
+        """
+        if self._reconciler.was_clean or self._reconciler.unresolved == 0:
+            return
+        waited_s = self._parts.clock.monotonic_s() - self._began_s
+        if waited_s >= RESOLVE_WITHIN_S and is_secure(self._parts.memory.state):
+            raise RiskFault(f"unresolved at the start: {self._reconciler.worst}")
+
+    def _stand_down(self) -> None:
+        """Before the end: no entry may rest unattended (ORDER_PATH.md rule 1). In lock-step market
+        time stands still, so nothing could be confirmed and nothing can fill.
+        """
+        parts = self._parts
+        self._standing_down = True
+        deadline_s = parts.clock.monotonic_s() + STAND_DOWN_S
+        while not parts.settings.is_lock_step and parts.clock.monotonic_s() < deadline_s:
+            if not any(order.role is OrderRole.ENTRY for order in parts.memory.state.orders.live()):
+                return
+            try:
+                self.turn(Turn(parts.market_clock.reading(), None))
+            except SystemFault as fault:
+                log_event(self._logger, "not_stood_down", str(fault), level=logging.WARNING)
+                return
+            parts.clock.wait(threading.Event(), STAND_DOWN_PAUSE_S)
+
+    def finish(self) -> None:
+        """Save, flush and say so."""
+        parts = self._parts
+        parts.notifier.stopping("saving the trading state")
+        self._keep_books()
+        parts.memory.commit(now=True)
+        parts.books.close()
+        log_event(self._logger, "state_saved", "the trading state is saved")
+
+    # --- gather
+
+    def _see(self, turn: Turn) -> Picture | None:
+        """Read the broker and book what it shows; None when it cannot be asked."""
+        parts, now = self._parts, turn.reading.now
+        hints = parts.stream.drain() if parts.stream is not None else ()
+        picture = parts.eye.look(parts.memory.state, now)
+        if picture is None:
+            return None
+        if picture.account.account_id != parts.memory.state.account_id:
+            raise TransientFault("the broker shows another account: starting anew with its state")
+        events: list[Event] = []
+        if not parts.settings.is_lock_step:
+            # In lock-step the stream's timing must not decide anything; REST shows the same.
+            events += [OrderSeen(hint.order, now) for hint in hints]
+        parts.memory.book([*events, *parts.eye.news(picture)])
+        parts.memory.book(_new_day(parts.memory.state, picture))
+        reading = MoneyReading(picture.account.equity, now)
+        parts.memory.book(watch_money(parts.memory.state, reading, parts.policy.limits))
+        self._reconciler.run(picture)
+        parts.books.equity(now, picture.account)
+        return picture
+
+    def _facts(self, turn: Turn) -> Facts:
+        parts, picture = self._parts, self._picture
+        verdict = judge_standing(parts, turn, parts.eye.fault, self._reconciler)
+        note = parts.stop_file.read() if parts.stop_file.is_set() else None
+        flatten = note is not None and note.flatten
+        return Facts(
+            reading=turn.reading,
+            state=parts.memory.state,
+            trading_state=self._restricted(verdict.state),
+            account=picture.account if picture is not None else None,
+            broker_positions=picture.positions if picture is not None else None,
+            market=parts.market.snapshot(turn.reading.now),
+            policy=parts.policy,
+            reconcile_age_s=self._reconciler.age_s(turn.reading.now),
+            decided=self._actor.decided,
+            may_enter=self._may_enter,
+            flatten="operator: emergency stop with flatten" if flatten else None,
+        )
+
+    def _restricted(self, state: TradingState) -> TradingState:
+        is_active = state is TradingState.ACTIVE
+        return TradingState.REDUCING if is_active and self._standing_down else state
+
+    # --- plan, record, act
+
+    def _work(self, turn: Turn) -> None:
+        parts = self._parts
+        self._settle(turn)
+        decision = plan_turn(self._facts(turn))
+        for _ in range(ROUNDS_MAX):
+            self._carry_out(decision, turn)
+            if not decision.acts:
+                return
+            picture = parts.eye.look(parts.memory.state, turn.reading.now)
+            if picture is None:
+                return
+            self._picture = picture
+            parts.memory.book(parts.eye.news(picture))
+            self._reconciler.run(picture)
+            decision = plan_follow_up(self._facts(turn))
+
+    def _carry_out(self, decision: Decision, turn: Turn) -> None:
+        """Record, then act: what is begun survives a death between the two."""
+        self._parts.memory.book(decision.bookings)
+        self._actor.act(decision, self._facts(turn))
+
+    def _settle(self, turn: Turn) -> None:
+        parts, picture = self._parts, self._picture
+        if not parts.memory.state.unknown_outcomes or picture is None:
+            return
+        try:
+            settled = parts.settler.settle(parts.memory.state, picture.positions, turn.reading.now)
+        except TransientFault as fault:
+            log_event(self._logger, "settling_failed", str(fault), level=logging.WARNING)
+            return
+        parts.memory.book(settled.events)
+        for send in settled.resend:
+            self._actor.send(send, self._facts(turn))
+
+    # --- after the work
+
+    def _keep_books(self) -> None:
+        parts = self._parts
+        keys = parts.books.write(parts.memory.state)
+        if keys:
+            parts.memory.book((OutboxWritten(keys),))
+        parts.memory.commit()
+
+    def _beat(self, turn: Turn | None, fault: SystemFault | None, turn_s: float) -> None:
+        parts, picture = self._parts, self._picture
+        verdict = judge_standing(parts, turn, fault, self._reconciler)
+        status = StatusFacts(
+            state=parts.memory.state,
+            limits=parts.policy.limits,
+            reading=turn.reading if turn is not None else None,
+            account=picture.account if picture is not None else None,
+            broker_positions=picture.positions if picture is not None else None,
+            verdict=verdict,
+            emergency_stop=parts.stop_file.is_set(),
+            reconcile=self._reconciler.summary,
+            feeds=parts.market.feeds,
+            gates=tuple(self._actor.gates),
+        )
+        self._heart.beat(judge_health(parts, fault), status, turn_s)
+
+
+def _new_day(state: BotState, picture: Picture) -> tuple[Event, ...]:
+    """Open the New York day with the equity of the close before as its base."""
+    day = trading_day(picture.at)
+    if state.day is not None and state.day.date >= day:
+        return ()
+    base = picture.account.last_equity
+    return (DayOpened(day, base if base > 0 else picture.account.equity, picture.at),)

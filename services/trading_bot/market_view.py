@@ -1,0 +1,119 @@
+"""The bot's window on market.db: buffers grown bar by bar, quotes, feed status, prior closes.
+
+Buffers are reused from turn to turn; only rows that are new since the last one are read. In
+lock-step nothing later than the released minute is ever shown, whatever the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from shared.errors import TransientFault
+from shared.models.market import Candle, CandleBuffer, Quote
+from shared.models.trading_day import trading_day
+from shared.persistence.market_rows import FeedStatus
+from shared.persistence.market_store import MarketStoreReader
+from shared.ports import MarketSnapshot
+
+BUFFER_BARS = 120
+WARM_BARS = 30
+
+
+class MarketView:
+    """What the market shows at this turn. `fault` says why the last refresh failed, or None."""
+
+    def __init__(self, store: MarketStoreReader, symbols: Sequence[str]) -> None:
+        self._store = store
+        self.symbols = tuple(sorted(symbols))
+        self.buffers = {
+            symbol: CandleBuffer(symbol, BUFFER_BARS, WARM_BARS) for symbol in self.symbols
+        }
+        self.quotes: dict[str, Quote] = {}
+        self.feeds: tuple[FeedStatus, ...] = ()
+        self.fault: TransientFault | None = None
+        self.minute: datetime | None = None
+        """Newest minute that is stored completely (lock-step)."""
+        self._row = 0
+        self._later: list[Candle] = []
+        self._prior: dict[str, tuple[date, Decimal]] = {}
+
+    def warmed(self) -> bool:
+        """Fill the buffers with what the store holds already; always True. Raises
+        TransientFault when the store cannot be read.
+        """
+        # The row first: what is stored in between is then read twice, not never.
+        _, self._row = self._store.new_candles(self._row)
+        for symbol in self.symbols:
+            for candle in self._store.last_candles(symbol, BUFFER_BARS):
+                self.buffers[symbol].add(candle)
+        return True
+
+    def refresh(self, minute: datetime | None) -> None:
+        """Take what is new; `minute` bounds the bars in lock-step. Never raises: see `fault`."""
+        try:
+            candles, self._row = self._store.new_candles(self._row)
+            stored = self._store.quotes()
+            self.feeds = tuple(self._store.feed_status())
+            self.minute = self._store.minute() if minute is not None else None
+        except TransientFault as fault:
+            self.fault = fault
+            return
+        self.fault = None
+        waiting, self._later = self._later + candles, []
+        late = {candle.symbol for candle in waiting if not self._take(candle, minute)}
+        self._rebuild(sorted(late), minute)
+        self.quotes = {symbol: stored[symbol].quote for symbol in sorted(stored)}
+
+    def _take(self, candle: Candle, minute: datetime | None) -> bool:
+        """Take one bar; False when it is older than what the buffer ends with."""
+        buffer = self.buffers.get(candle.symbol)
+        if buffer is None:
+            return True
+        if minute is not None and candle.start > minute:
+            self._later.append(candle)
+            return True
+        return buffer.add(candle)
+
+    def _rebuild(self, symbols: Sequence[str], minute: datetime | None) -> None:
+        """Fill buffers anew whose older bars came after newer ones: a backfill, a correction."""
+        for symbol in symbols:
+            buffer = CandleBuffer(symbol, BUFFER_BARS, WARM_BARS)
+            try:
+                candles = self._store.last_candles(symbol, BUFFER_BARS)
+            except TransientFault as fault:
+                self.fault = fault
+                return
+            for candle in candles:
+                if minute is None or candle.start <= minute:
+                    buffer.add(candle)
+            self.buffers[symbol] = buffer
+
+    def snapshot(self, now: datetime) -> MarketSnapshot:
+        """Return the moment as strategies see it."""
+        return MarketSnapshot(now=now, buffers=self.buffers, quotes=self.quotes)
+
+    def data_age_s(self, now: datetime, minute: datetime | None) -> float | None:
+        """Return the market seconds since the newest price of any symbol, None without one.
+
+        In lock-step the data is fresh exactly when the released minute is stored.
+        """
+        if minute is not None:
+            return 0.0 if self.minute is not None and self.minute >= minute else None
+        newest = max((quote.at for quote in self.quotes.values()), default=None)
+        return max(0.0, (now - newest).total_seconds()) if newest is not None else None
+
+    def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
+        """Return the close of the trading day before, None when it is not known."""
+        day = trading_day(now)
+        kept = self._prior.get(symbol)
+        if kept is not None and kept[0] == day:
+            return kept[1]
+        try:
+            close = self._store.prior_close(symbol, now)
+        except TransientFault:
+            return None
+        if close is not None:
+            self._prior[symbol] = (day, close)
+        return close

@@ -1,0 +1,59 @@
+"""Everything that the loop works with, wired once by startup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.trading_bot.books import Books
+from services.trading_bot.commands import CommandDesk
+from services.trading_bot.decision import Policy
+from services.trading_bot.execution.door import OrderDoor
+from services.trading_bot.execution.settling import Settler
+from services.trading_bot.gather import BrokerEye
+from services.trading_bot.market_view import MarketView
+from services.trading_bot.memory import Memory
+from services.trading_bot.supervision import Supervision
+from shared.clock import Clock
+from shared.config.settings import Settings
+from shared.models.broker import TradeUpdate
+from shared.persistence.emergency_stop import EmergencyStopFile
+from shared.ports import Broker, MarketClock
+from shared.telemetry.notify import Notifier
+
+
+class TradeHints(Protocol):
+    """The trade_updates stream as the loop needs it."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether the server confirmed that it listens for us."""
+
+    @property
+    def gaps(self) -> int:
+        """How often the connection was lost; each loss may have hidden events."""
+
+    def drain(self) -> tuple[TradeUpdate, ...]:
+        """Return what came since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The wired bot. `stream` is None in a one-shot, which never enters anything."""
+
+    settings: Settings
+    clock: Clock
+    notifier: Notifier
+    broker: Broker
+    market_clock: MarketClock
+    stream: TradeHints | None
+    market: MarketView
+    memory: Memory
+    books: Books
+    desk: CommandDesk
+    door: OrderDoor
+    settler: Settler
+    eye: BrokerEye
+    stop_file: EmergencyStopFile
+    supervision: Supervision
+    policy: Policy

@@ -1,0 +1,294 @@
+"""How a running plan goes on: one table of steps per kind, each step judged from the state. Pure.
+
+What a step has already caused is read from the recorded orders, never remembered elsewhere: a
+plan goes on after a restart exactly as it would have gone on without one (rule 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from services.trading_bot.coverage import coverage
+from services.trading_bot.decision import NOTHING, Cancel, Decision, Facts, Note
+from services.trading_bot.sends import (
+    Holding,
+    exit_limit,
+    exit_send,
+    protection_send,
+    target_patch,
+    trailing_send,
+)
+from services.trading_bot.watch import start_plan, stop_distance
+from shared.events.types import PlanDone, PlanStarted, PlanStepped
+from shared.models.numbers import CENT, round_to_tick
+from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, OrderType
+from shared.models.plans import Plan, PlanKind
+from shared.models.portfolio import Position
+
+ANSWER_PATIENCE = timedelta(seconds=20)
+"""Market time that a cancellation or a replacement gets before it is asked for again."""
+ATTEMPTS_MAX = 3
+_REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.NOT_SENT})
+
+
+def advance(plan: Plan, facts: Facts) -> Decision:
+    """Return what the plan demands now."""
+    position = facts.state.positions.get(plan.symbol)
+    if position is not None and position.position_key != plan.position_key:
+        position = None
+    if plan.kind is PlanKind.PARTIAL_ENTRY and plan.step in ("cancel_rest", "await_cancel"):
+        return _ENTRY_STEPS[plan.step](plan, facts)
+    if position is None:
+        return _leave_nothing_behind(plan, facts)
+    return _STEPS[plan.kind](plan, facts, Holding(facts.state, position, facts.now))
+
+
+def _step(plan: Plan, step: str, facts: Facts, attempts: int = 0) -> Decision:
+    return Decision(bookings=(PlanStepped(plan.plan_id, step, attempts, facts.now),))
+
+
+def _done(plan: Plan, outcome: str, facts: Facts) -> Decision:
+    note = Note(
+        "plan_done",
+        f"{plan.kind.value} of {plan.symbol} ({plan.reason}): {outcome}",
+        {"symbol": plan.symbol, "plan": plan.kind.value, "by": plan.by},
+    )
+    return Decision(bookings=(PlanDone(plan.plan_id, outcome, facts.now),), notes=(note,))
+
+
+def _group(plan: Plan, facts: Facts) -> tuple[Order, ...]:
+    return facts.state.orders.group(plan.position_key)
+
+
+def _cancels(orders: list[Order], reason: str) -> Decision:
+    """Ask once per group: the broker takes its other members along."""
+    groups = {order.parent_id or order.client_order_id: order for order in reversed(orders)}
+    return Decision(
+        cancels=tuple(
+            Cancel(order.broker_order_id, order.client_order_id, order.symbol, reason)
+            for order in reversed(groups.values())
+            if order.broker_order_id is not None
+        )
+    )
+
+
+def _live(plan: Plan, facts: Facts) -> list[Order]:
+    return [order for order in _group(plan, facts) if order.status.is_live]
+
+
+def _sent_since(plan: Plan, facts: Facts, role: OrderRole, kind: OrderType) -> Order | None:
+    """Return the newest order of our own that this plan sent, legs aside."""
+    sent = [
+        order
+        for order in _group(plan, facts)
+        if order.role is role
+        and order.type is kind
+        and order.parent_id is None
+        and order.created_at is not None
+        and order.created_at >= plan.started_at
+    ]
+    return sent[-1] if sent else None
+
+
+def _leave_nothing_behind(plan: Plan, facts: Facts) -> Decision:
+    """The position is gone: cancel what of its group still lives, then the plan is over."""
+    living = _live(plan, facts)
+    if not living:
+        return _done(plan, "flat", facts)
+    return _cancels(living, "the position is closed")
+
+
+# --- partial entries
+
+
+def _cancel_rest(plan: Plan, facts: Facts) -> Decision:
+    entry = facts.state.orders.get(plan.position_key)
+    if entry is None or not entry.status.is_live:
+        return _step(plan, "await_cancel", facts)
+    return _cancels([entry], plan.reason) + _step(plan, "await_cancel", facts)
+
+
+def _await_rest(plan: Plan, facts: Facts) -> Decision:
+    entry = facts.state.orders.get(plan.position_key)
+    if entry is None or entry.status is OrderStatus.FILLED:
+        return _done(plan, "filled after all, its legs protect it", facts)
+    if entry.status.is_live:
+        if facts.now - plan.updated_at < ANSWER_PATIENCE:
+            return NOTHING
+        return _cancels([entry], plan.reason) + _step(plan, plan.step, facts, plan.attempts + 1)
+    if plan.symbol not in facts.state.positions:
+        return _done(plan, "nothing was filled", facts)
+    return _step(plan, "send_oco", facts)
+
+
+_ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
+    "cancel_rest": _cancel_rest,
+    "await_cancel": _await_rest,
+}
+
+
+# --- protection
+
+
+def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    if coverage(facts.state, facts.now)[plan.symbol].is_covered:
+        return _done(plan, "protected", facts)
+    if plan.step == "send_oco":
+        return _send_oco(plan, facts, holding)
+    if plan.step == "send_trailing":
+        return _send_trailing(plan, facts, holding)
+    if plan.step == "send_exit":
+        return _send_exit(plan, facts, holding)
+    return _await_exit(plan, facts)
+
+
+def _send_oco(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    position = holding.position
+    sent = _sent_since(plan, facts, OrderRole.TARGET, OrderType.LIMIT)
+    if sent is not None and not sent.status.is_terminal:
+        return NOTHING
+    if sent is not None:
+        return _step(plan, "send_trailing", facts)
+    levels = _levels(position, facts)
+    if levels is None:
+        return _step(plan, "send_exit", facts)
+    return Decision(protective=(protection_send(holding, *levels),))
+
+
+def _levels(position: Position, facts: Facts) -> tuple[Decimal, Decimal] | None:
+    """Return stop and target for an OCO; None when the market has passed the stop, or none is
+    known.
+    """
+    stop, target = position.stop_price, position.target_price
+    if stop is None:
+        return None
+    price = facts.price_of(position.symbol)
+    if price is not None and price <= stop + CENT:
+        return None
+    if target is None or target <= stop + CENT:
+        target = position.entry_price + 2 * abs(position.entry_price - stop)
+    return stop, round_to_tick(target)
+
+
+def _send_trailing(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    sent = _sent_since(plan, facts, OrderRole.STOP, OrderType.TRAILING_STOP)
+    if sent is not None and not sent.status.is_terminal:
+        return NOTHING
+    distance = stop_distance(holding.position, facts.price_of(plan.symbol))
+    if sent is not None or distance is None:
+        return _step(plan, "send_exit", facts)
+    return Decision(protective=(trailing_send(holding, round_to_tick(distance)),))
+
+
+# --- leaving
+
+
+def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    if plan.step == "check_account":
+        if facts.account is None or not facts.account.may_trade:
+            # A suspended account could not sell, and its stop would be gone (rule 5).
+            return NOTHING
+        return _step(plan, "cancel_legs", facts)
+    if plan.step == "cancel_legs":
+        living = [order for order in _live(plan, facts) if order.role is not OrderRole.EXIT]
+        return _cancels(living, plan.reason) + _step(plan, "await_cancel", facts)
+    if plan.step == "await_cancel":
+        return _await_legs(plan, facts)
+    if plan.step == "send_exit":
+        return _send_exit(plan, facts, holding)
+    return _await_exit(plan, facts)
+
+
+def _await_legs(plan: Plan, facts: Facts) -> Decision:
+    living = _live(plan, facts)
+    if not living:
+        return _step(plan, "send_exit", facts)
+    if facts.now - plan.updated_at < ANSWER_PATIENCE:
+        return NOTHING
+    return _cancels(living, plan.reason) + _step(plan, plan.step, facts, plan.attempts + 1)
+
+
+def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
+    if sent is not None and sent.status not in _REFUSED:
+        waiting = sent.status is OrderStatus.UNKNOWN
+        last = "await_fill" if plan.kind is not PlanKind.PROTECT else "await_live"
+        return NOTHING if waiting else _step(plan, last, facts)
+    if sent is not None:
+        if plan.attempts + 1 >= ATTEMPTS_MAX:
+            return _done(plan, f"exit refused: {sent.reason}", facts)
+        return _step(plan, "send_exit", facts, plan.attempts + 1) + _market_exit(
+            plan, facts, holding
+        )
+    return _market_exit(plan, facts, holding)
+
+
+def _market_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    """Sell what the broker says is there; when it cannot be asked, what our fills say."""
+    qty = abs(holding.position.qty)
+    if facts.broker_positions is not None:
+        held = facts.broker_positions.get(plan.symbol)
+        qty = min(qty, abs(held.qty)) if held is not None else Decimal(0)
+    if qty <= 0:
+        return NOTHING
+    return Decision(exits=(exit_send(holding, qty, plan.reason),))
+
+
+def _await_exit(plan: Plan, facts: Facts) -> Decision:
+    """The position is still there: the exit works, or has ended without closing all of it."""
+    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
+    if sent is not None and not sent.status.is_terminal:
+        return NOTHING
+    return _done(plan, "the exit ended and left shares; they are protected anew", facts)
+
+
+def _replace(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    """Leave by making the target leg marketable; the stop stays until that fills."""
+    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.LIMIT)
+    if sent is None:
+        return _send_patch(plan, facts, holding)
+    if sent.status is OrderStatus.UNKNOWN:
+        return NOTHING
+    if sent.status.is_terminal:
+        return _close_instead(plan, facts, f"the limit ended {sent.status.value}")
+    if plan.step == "send_replace":
+        return _step(plan, "await_replace", facts)
+    if facts.now - plan.started_at >= ANSWER_PATIENCE and facts.now > plan.updated_at:
+        return _close_instead(plan, facts, "the limit did not fill")
+    return NOTHING
+
+
+def _send_patch(plan: Plan, facts: Facts, holding: Holding) -> Decision:
+    target = next((order for order in _live(plan, facts) if _is_replaceable(order)), None)
+    bid, stop = facts.price_of(plan.symbol), holding.position.stop_price
+    if target is None or bid is None or stop is None:
+        return _close_instead(plan, facts, "no target leg to change")
+    # The broker refuses a target at or below the stop of its own group.
+    limit = max(exit_limit(bid), stop + CENT)
+    if limit > bid:
+        return _close_instead(plan, facts, "the market stands at the stop")
+    return Decision(exits=(target_patch(holding, target, limit, plan.reason),))
+
+
+def _is_replaceable(order: Order) -> bool:
+    return (
+        order.role is OrderRole.TARGET
+        and order.order_class in (OrderClass.BRACKET, OrderClass.OCO)
+        and order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+        and order.broker_order_id is not None
+    )
+
+
+def _close_instead(plan: Plan, facts: Facts, why: str) -> Decision:
+    close = start_plan(facts, PlanKind.CLOSE, plan.position_key, (plan.reason, plan.by))
+    return _done(plan, f"{why}, closing instead", facts) + Decision(bookings=(PlanStarted(close),))
+
+
+_STEPS: dict[PlanKind, Callable[[Plan, Facts, Holding], Decision]] = {
+    PlanKind.PARTIAL_ENTRY: _protect,
+    PlanKind.PROTECT: _protect,
+    PlanKind.CLOSE: _close,
+    PlanKind.REPLACE: _replace,
+}

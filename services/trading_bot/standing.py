@@ -1,0 +1,53 @@
+"""Where trading stands: every input of the trading state gathered, then combined (rule 21)."""
+
+from __future__ import annotations
+
+from services.trading_bot.coverage import coverage
+from services.trading_bot.parts import Parts
+from services.trading_bot.reconciling import Reconciler
+from shared.errors import SchemaFault, SystemFault
+from shared.models.orders import OrderRole
+from shared.models.trading_state import BotState
+from shared.ports import Turn
+from shared.risk.trading_state import StateInputs, StateVerdict, combine
+
+
+def judge_standing(
+    parts: Parts, turn: Turn | None, broker_fault: SystemFault | None, reconciler: Reconciler
+) -> StateVerdict:
+    """Return the trading state now; without a turn (no market time) nothing is entered."""
+    state = parts.memory.state
+    now = turn.reading.now if turn is not None else None
+    stream = parts.stream
+    return combine(
+        StateInputs(
+            emergency_stop=parts.stop_file.is_set(),
+            paused=state.operator.paused,
+            pause_reason=state.operator.reason,
+            holds=state.holds,
+            order_contract_fault=(
+                str(broker_fault) if isinstance(broker_fault, SchemaFault) else ""
+            ),
+            data_age_s=(
+                parts.market.data_age_s(now, turn.minute)
+                if turn is not None and now is not None and parts.market.fault is None
+                else None
+            ),
+            data_age_s_max=float(parts.policy.limits.quote_age_s_max),
+            is_open=turn.reading.is_open if turn is not None else True,
+            unknown_outcomes=len(state.unknown_outcomes),
+            uncovered_symbols=sum(not row.is_covered for row in coverage(state, now).values()),
+            reconcile_age_s=reconciler.age_s(now) if now is not None else None,
+            unresolved_items=reconciler.unresolved,
+            stream_listening=stream.listening if stream is not None else None,
+            store_writable=parts.memory.is_writable,
+            supervision_fault=parts.supervision.fault() or "",
+        )
+    )
+
+
+def is_secure(state: BotState) -> bool:
+    """Whether no entry works, live stops cover every share of ours, and no plan runs."""
+    working = any(order.role is OrderRole.ENTRY for order in state.orders.live())
+    gaps = any(not row.is_covered for row in coverage(state).values())
+    return not working and not gaps and not state.plans

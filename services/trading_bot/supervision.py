@@ -1,0 +1,54 @@
+"""Is somebody watching over us? health.json's age tells, when a supervisor started us."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.clock import Clock
+from shared.health.judge import Standing, judge_document
+
+LOOK_EVERY_S = 0.5
+HEALTH_BYTES_MAX = 4_000_000
+
+
+class Supervision:
+    """Reads health.json at most twice a second. A bot started by hand needs no supervisor."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str], clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self.is_expected = bool(environ.get("SHT_SERVICE"))
+        self._looked_at_s = float("-inf")
+        self._fault: str | None = None
+
+    def fault(self) -> str | None:
+        """Return why no supervisor seems to be there, None when one is, or none is expected."""
+        if not self.is_expected:
+            return None
+        now_s = self._clock.monotonic_s()
+        if now_s - self._looked_at_s >= LOOK_EVERY_S:
+            self._looked_at_s = now_s
+            self._fault = self._look()
+        return self._fault
+
+    def _look(self) -> str | None:
+        judgement = judge_document(
+            self._read(), boot_id=self._clock.boot_id(), boottime_s=self._clock.boottime_s()
+        )
+        return None if judgement.standing is Standing.FRESH else judgement.reason
+
+    def _read(self) -> bytes | None:
+        try:
+            file = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return b""
+        try:
+            return os.read(file, HEALTH_BYTES_MAX)
+        except OSError:
+            return b""
+        finally:
+            os.close(file)

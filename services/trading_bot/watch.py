@@ -1,0 +1,158 @@
+"""What must be begun: overdue entries cancelled, gaps in protection closed, positions left. Pure.
+
+Each finding starts a plan (ORDER_PATH.md rule 6) or asks for a cancellation; the plans
+themselves walk in `sequences`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+from services.trading_bot.coverage import coverage
+from services.trading_bot.decision import Cancel, Decision, Facts, Note, safely
+from shared.events.types import PlanStarted
+from shared.models.orders import Order, OrderRole
+from shared.models.plans import PLAN_STEPS, Plan, PlanKind
+from shared.models.portfolio import Position
+from shared.models.trading_state import TradingState
+
+ENTRY_DEADLINE = timedelta(seconds=30)
+"""Market time after which the unfilled rest of an entry is cancelled (rule 1)."""
+PARTIAL_PATIENCE = timedelta(seconds=2)
+"""Market time that a partly filled entry gets before its rest is cancelled (rule 2)."""
+CLOSE_BEFORE_END = timedelta(minutes=5)
+"""EXIT_AT_CLOSE leaves every position this long before the session ends."""
+STRATEGY = "strategy"
+OPERATOR = "operator"
+
+
+def start_plan(facts: Facts, kind: PlanKind, position_key: str, why: tuple[str, str]) -> Plan:
+    """Return a new plan at its first step; `why` is the reason and who asked for it.
+
+    The id counts the position's plans by time, so that a later one never looks like an old one.
+    """
+    reason, by = why
+    symbol = facts.state.orders[position_key].symbol
+    stamp = int(facts.now.timestamp() * 1000)
+    return Plan(
+        plan_id=f"{kind.value}:{position_key}:{stamp}",
+        kind=kind,
+        symbol=symbol,
+        position_key=position_key,
+        step=PLAN_STEPS[kind][0],
+        started_at=facts.now,
+        updated_at=facts.now,
+        reason=reason,
+        by=by,
+    )
+
+
+def watch_entries(facts: Facts) -> Decision:
+    """Cancel what of an entry must no longer rest; protect what it has bought."""
+    found = Decision()
+    for order in sorted(facts.state.orders.live(), key=lambda each: each.client_order_id):
+        if order.role is OrderRole.ENTRY and order.broker_order_id is not None:
+            look = partial(_watch_entry, order, order.broker_order_id, facts)
+            found += safely(look, f"entry {order.client_order_id}")
+    return found
+
+
+def _watch_entry(order: Order, broker_order_id: str, facts: Facts) -> Decision:
+    if any(plan.position_key == order.position_key for plan in facts.state.plans):
+        return Decision()
+    reason = _overdue(order, facts)
+    if order.filled_qty == 0:
+        if reason is None:
+            return Decision()
+        cancel = Cancel(broker_order_id, order.client_order_id, order.symbol, reason)
+        message = f"entry of {order.symbol} cancelled: {reason}"
+        note = Note("entry_cancelled", message, {"client_order_id": order.client_order_id})
+        return Decision(cancels=(cancel,), notes=(note,))
+    first_fill = order.filled_at or facts.now
+    if reason is None and facts.now - first_fill < PARTIAL_PATIENCE:
+        return Decision()
+    words = reason or f"filled {order.filled_qty} of {order.qty}"
+    plan = start_plan(facts, PlanKind.PARTIAL_ENTRY, order.position_key, (words, "bot"))
+    return Decision(bookings=(PlanStarted(plan),))
+
+
+def _overdue(order: Order, facts: Facts) -> str | None:
+    since = order.created_at or order.submitted_at
+    if since is not None and facts.now - since >= ENTRY_DEADLINE:
+        return f"not filled within {ENTRY_DEADLINE.total_seconds():.0f} s"
+    if facts.trading_state is not TradingState.ACTIVE:
+        return f"trading is {facts.trading_state.value}"
+    if not facts.reading.is_open:
+        return "the session has ended"
+    return None
+
+
+def watch_coverage(facts: Facts) -> Decision:
+    """Start protection for every position of ours that live stops do not cover."""
+    found = Decision()
+    covered = coverage(facts.state, facts.now)
+    for symbol in sorted(facts.state.positions):
+        position = facts.state.positions[symbol]
+        if covered[symbol].is_covered or _is_in_hand(position, facts):
+            continue
+        gap = f"stops cover {covered[symbol].stop_qty} of {abs(position.qty)}"
+        plan = start_plan(facts, PlanKind.PROTECT, position.position_key, (gap, "coverage"))
+        note = Note("coverage_gap", f"{symbol}: {gap}", {"symbol": symbol})
+        found += Decision(bookings=(PlanStarted(plan),), notes=(note,))
+    return found
+
+
+def _is_in_hand(position: Position, facts: Facts) -> bool:
+    """Whether a plan runs, or an entry still fills: then the gap is being closed already."""
+    if any(plan.symbol == position.symbol for plan in facts.state.plans):
+        return True
+    return facts.state.entry_working(position.symbol) is not None
+
+
+def watch_exits(facts: Facts) -> Decision:
+    """Start leaving every position that its strategy, the clock or the operator wants closed."""
+    found = Decision()
+    for symbol in sorted(facts.state.positions):
+        look = partial(_watch_exit, facts.state.positions[symbol], facts)
+        found += safely(look, f"exit of {symbol}")
+    return found
+
+
+def _watch_exit(position: Position, facts: Facts) -> Decision:
+    why = _reason_to_leave(position, facts)
+    if why is None or _is_in_hand(position, facts):
+        return Decision()
+    reason, by = why
+    kind = PlanKind.REPLACE if by == STRATEGY else PlanKind.CLOSE
+    plan = start_plan(facts, kind, position.position_key, why)
+    message = f"leave {position.symbol}, {position.qty} at {position.entry_price:.4f}: {reason}"
+    note = Note("exit_decided", message, {"symbol": position.symbol, "strategy": position.strategy})
+    return Decision(bookings=(PlanStarted(plan),), notes=(note,))
+
+
+def _reason_to_leave(position: Position, facts: Facts) -> tuple[str, str] | None:
+    if facts.flatten is not None:
+        return facts.flatten, OPERATOR
+    if facts.trading_state is TradingState.HALTED or not facts.reading.is_open:
+        return None
+    policy = facts.policy
+    left = facts.reading.next_close - facts.now
+    if policy.exit_at_close and left <= CLOSE_BEFORE_END:
+        return f"close: the session ends in {left.total_seconds() / 60:.0f} min", STRATEGY
+    strategy = policy.strategies.get(position.strategy)
+    buffer = facts.market.buffers.get(position.symbol)
+    if strategy is None or buffer is None:
+        return None
+    reason = strategy.exit_reason(position, buffer, facts.now)
+    return (reason, STRATEGY) if reason is not None else None
+
+
+def stop_distance(position: Position, price: Decimal | None) -> Decimal | None:
+    """Return how far behind the market a trailing stop may lie: as far as the planned stop."""
+    if position.stop_price is None:
+        return None
+    reference = price if price is not None and price > position.stop_price else None
+    distance = (reference or position.entry_price) - position.stop_price
+    return distance if distance > 0 else None

@@ -1,0 +1,179 @@
+"""A broker in memory that tells the truth: brackets with inert legs, OCO groups, held stops.
+
+It implements `shared.ports.Broker`. Prices move only by `trade(symbol, price)`. Faults are said
+beforehand: `read_fault` makes every read raise, `next_outcome` is what the next submit answers
+(`lose_reply` places the order and answers Unknown all the same).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from shared.errors import FailureClass, SystemFault
+from shared.models.broker import (
+    Accepted,
+    Asset,
+    BrokerFill,
+    BrokerOrder,
+    CancelOutcome,
+    CancelRequested,
+    OrderRequest,
+    Rejected,
+    SubmitOutcome,
+    Unknown,
+)
+from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
+from shared.models.portfolio import Account, Position
+from shared.risk.approved import Approved
+from tests.support.fake_books import FakeBooks
+
+NOT_FOUND = Rejected(FailureClass.RISK, "404", "order not found")
+DUPLICATE = Rejected(FailureClass.RISK, "422", "client_order_id must be unique")
+
+
+@dataclass
+class FakeBroker(FakeBooks):
+    """The doors of the broker in memory."""
+
+    submitted: list[OrderRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    read_fault: SystemFault | None = None
+    next_outcome: SubmitOutcome | None = None
+    lose_reply: bool = False
+    reads: int = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        if self.read_fault is not None:
+            raise self.read_fault
+
+    def account(self) -> Account:
+        self._read()
+        value = sum((held.market_value for held in self.held.values()), Decimal(0))
+        equity = self.cash + value
+        return Account(
+            account_id=self.account_id,
+            status="ACTIVE",
+            equity=equity,
+            last_equity=self.last_equity,
+            cash=self.cash,
+            buying_power=self.cash * 2,
+            trading_blocked=False,
+            account_blocked=False,
+            trade_suspended=False,
+        )
+
+    def positions(self) -> tuple[Position, ...]:
+        self._read()
+        return tuple(self.held[symbol] for symbol in sorted(self.held))
+
+    def position(self, symbol: str) -> Position | None:
+        self._read()
+        return self.held.get(symbol)
+
+    def orders(
+        self, status: str, *, after: datetime | None = None, symbols: Sequence[str] = ()
+    ) -> tuple[BrokerOrder, ...]:
+        self._read()
+        found = []
+        for order in self.books.values():
+            if order.broker_order_id in self.parent_of and self._is_nested(order):
+                continue
+            if symbols and order.symbol not in symbols:
+                continue
+            if after is not None and order.created_at <= after:
+                continue
+            if status == "open" and not self._listed_as_open(order):
+                continue
+            if status == "closed" and not order.status.is_terminal:
+                continue
+            found.append(self._shown(order))
+        return tuple(sorted(found, key=lambda order: (order.created_at, order.broker_order_id)))
+
+    def _is_nested(self, leg: BrokerOrder) -> bool:
+        parent = self.books[self.parent_of[leg.broker_order_id]]
+        return parent.order_class is OrderClass.OCO or parent.status is not OrderStatus.FILLED
+
+    def _listed_as_open(self, order: BrokerOrder) -> bool:
+        return order.status.is_live and order.status is not OrderStatus.HELD
+
+    def _shown(self, order: BrokerOrder) -> BrokerOrder:
+        legs = tuple(
+            self.books[leg_id]
+            for leg_id, parent_id in self.parent_of.items()
+            if parent_id == order.broker_order_id and self._is_nested(self.books[leg_id])
+        )
+        return replace(order, legs=legs)
+
+    def order(self, broker_order_id: str) -> BrokerOrder | None:
+        self._read()
+        found = self.books.get(broker_order_id)
+        return self._shown(found) if found is not None else None
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        self._read()
+        found = self.by_client_id(client_order_id)
+        return self._shown(found) if found is not None else None
+
+    def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
+        self._read()
+        return tuple(fill for fill in self.activities if fill.at > after)
+
+    def asset(self, symbol: str) -> Asset | None:
+        self._read()
+        return Asset(symbol, "us_equity", True, True, True)
+
+    def submit(self, approved: Approved) -> SubmitOutcome:
+        return self.place(approved.request)
+
+    def place(self, request: OrderRequest) -> SubmitOutcome:
+        """Place a request without a guard, as a foreign hand would."""
+        self.submitted.append(request)
+        if self.next_outcome is not None:
+            outcome, self.next_outcome = self.next_outcome, None
+            return outcome
+        if self.by_client_id(request.client_order_id) is not None:
+            return DUPLICATE
+        # The reply shows the order as it was accepted, legs nested: it may fill right after.
+        reply = self._shown(self.open(request))
+        self.match(request.symbol)
+        if self.lose_reply:
+            self.lose_reply = False
+            return Unknown("the reply was lost")
+        return Accepted(reply)
+
+    def cancel(self, broker_order_id: str) -> CancelOutcome:
+        order = self.books.get(broker_order_id)
+        if order is None or order.status.is_terminal:
+            return NOT_FOUND
+        self.cancelled.append(broker_order_id)
+        for member in self.group(order):
+            if member.status.is_live:
+                self.put(member, status=OrderStatus.CANCELED)
+        return CancelRequested()
+
+    def close_position(self, symbol: str) -> SubmitOutcome:
+        held = self.held.get(symbol)
+        if held is None:
+            return Rejected(FailureClass.RISK, "404", "position does not exist")
+        request = OrderRequest(
+            client_order_id=f"broker-close-{len(self.books)}",
+            purpose=self.submitted[-1].purpose,
+            symbol=symbol,
+            side=Side.SELL,
+            qty=held.qty,
+            type=OrderType.MARKET,
+            order_class=OrderClass.SIMPLE,
+            time_in_force=TimeInForce.DAY,
+            limit_price=None,
+            stop_price=None,
+            take_profit_price=None,
+            stop_loss_price=None,
+            strategy="",
+            created_at=self.now,
+            reason="close",
+        )
+        return self.place(request)
