@@ -6,6 +6,7 @@ Every command loads only what it needs; `status` stays within the standard libra
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -16,13 +17,27 @@ DEFAULT_COMMAND = "run"
 CLEARABLE = ("stop", "drawdown", "rebuild", "second-writer")
 
 
+def _lacks_packages() -> bool:
+    """Say in one line which packages are missing, and whether any is."""
+    from services.supervisor.dependencies import missing_packages
+
+    missing = missing_packages()
+    if missing:
+        say(f"not installed here: {', '.join(missing)}; run: make run", sys.stderr)
+    return bool(missing)
+
+
 def _run(arguments: argparse.Namespace) -> int:
+    if _lacks_packages():
+        return os.EX_CONFIG
     from services.supervisor.ignition import run
 
     return run(arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if _lacks_packages():
+        return os.EX_CONFIG
     from services.supervisor.cli_check import check
 
     return check(arguments)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 
 import pytest
 
 from services.dashboard.app import ROUTES
 from services.supervisor.cli import build_parser
+from services.supervisor.dependencies import IMPORT_NAMES, missing_packages
 from shared.config.paths import StatePaths
 from tests.house.source_tree import ROOT, product_files
 
@@ -110,3 +112,12 @@ def test_commands_when_the_readme_names_them_then_they_exist() -> None:
 
     assert typed
     assert typed - known == set()
+
+
+def test_packages_when_the_project_names_them_then_a_start_asks_for_each() -> None:
+    """The start knows the import name of every run-time dependency, and of no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
+
+    assert named == set(IMPORT_NAMES)
+    assert missing_packages() == []
