@@ -28,7 +28,7 @@ from services.exchange_sim.store import Store
 from shared.clock import SystemClock
 from shared.config.endpoints import load_endpoints
 from shared.config.settings import Settings, load_settings
-from shared.errors import SystemFault
+from shared.errors import ConfigFault, SystemFault
 from shared.telemetry.logs import configure_logging, log_event
 from shared.telemetry.notify import Notifier
 from shared.telemetry.service import run_service
@@ -36,6 +36,7 @@ from shared.telemetry.service import run_service
 NAME = "exchange-sim"
 BEAT_S_DEFAULT = 1.0
 STANDALONE_PORT = 9000
+PORT_MAX = 65_535
 _SETTING_OF_OPTION = {
     "speed": "SIM_SPEED",
     "seed": "SIM_SEED",
@@ -76,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     for option, setting in _SETTING_OF_OPTION.items():
         parser.add_argument(f"--{option.replace('_', '-')}", help=f"as {setting}")
     return parser
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Refuse options that no setting stands behind; raises ConfigFault."""
+    if arguments.port is not None and not 0 <= arguments.port <= PORT_MAX:
+        raise ConfigFault(f"--port {arguments.port}: is no port. Write 0 to {PORT_MAX}.")
+    if not 0 <= arguments.partial_fills <= 1:
+        raise ConfigFault(f"--partial-fills {arguments.partial_fills}: write a chance from 0 to 1.")
+    if (arguments.key_id is None) is not (arguments.secret_key is None):
+        raise ConfigFault("--key-id and --secret-key go together: give both, or neither.")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -143,9 +154,10 @@ def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervise
     log_event(logging.getLogger(NAME), "serving", f"serving a {facts}", port=port)
     if not supervised:
         base = f"{host}:{port}"
+        keys = "any keys" if place.keys.key_id is None else "one pair of keys"
         sys.stdout.write(
             f"exchange-sim http://{base} stream ws://{base}/stream data ws://{base}/v2/iex "
-            f"({facts}, any keys)\n"
+            f"({facts}, {keys})\n"
         )
         sys.stdout.flush()
     admission = Admission(place.keys, rate_limit=settings.sim.rate_limit)
@@ -157,6 +169,7 @@ def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
     arguments = _parser().parse_args(options)
     supervised = bool(environ.get("SHT_SERVICE") or environ.get("NOTIFY_SOCKET"))
     try:
+        _check_options(arguments)
         settings = _settings(arguments)
         if arguments.check:
             open_market(_request(settings))

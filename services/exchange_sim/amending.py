@@ -94,6 +94,7 @@ class Amending:
             expires_at=moment.at + GTC_LIFE if gtc else moment.session_close,
             replaces=old.id,
             replaced_by=None,
+            filled_before=old.filled_qty,
         )
 
     def _check_market(self, old: SimOrder, new: SimOrder, moment: Moment) -> None:
@@ -133,7 +134,7 @@ class Amending:
             if order.status is OrderStatus.PENDING_CANCEL:
                 groups.end_with_group(self._books, order, OrderStatus.CANCELED, at)
             elif order.status is OrderStatus.PENDING_REPLACE:
-                begun.append(self._swap(order, at, is_open))
+                begun.extend(self._swap(order, at, is_open))
             elif order.status is OrderStatus.PENDING_NEW:
                 if order.replaces is None:
                     begun.append(self._desk.activate(order, at))
@@ -141,8 +142,17 @@ class Amending:
                     self._reject(order, at)
         return begun
 
-    def _swap(self, old: SimOrder, at: datetime, is_open: bool) -> SimOrder:
-        new = next(one for one in self._books.unsettled() if one.replaces == old.id)
+    def _swap(self, old: SimOrder, at: datetime, is_open: bool) -> list[SimOrder]:
+        """Put the replacement in the old order's place and return it, or let the old one work
+        on: its replacement expired first, or fills overtook the new quantity.
+        """
+        new = next((one for one in self._books.unsettled() if one.replaces == old.id), None)
+        late = ZERO if new is None else old.filled_qty - new.filled_before
+        if new is None or new.qty <= late:
+            self._resume(old, at)
+            if new is not None:
+                self._reject(new, at)
+            return []
         moment = self._books.stamp(at)
         gone = self._books.put(
             replace(
@@ -162,6 +172,7 @@ class Amending:
         new = self._books.put(
             replace(
                 new,
+                qty=new.qty - late,
                 status=status,
                 working_since=at if works else None,
                 submitted_at=self._books.stamp(at),
@@ -169,7 +180,13 @@ class Amending:
         )
         if status is OrderStatus.NEW:
             self._books.announce("new", new)
-        return new
+        return [new]
+
+    def _resume(self, old: SimOrder, at: datetime) -> None:
+        status = self._status_after_swap(old, is_open=True)
+        if old.filled_qty > 0:
+            status = OrderStatus.PARTIALLY_FILLED
+        self._books.put(replace(old, status=status, updated_at=self._books.stamp(at)))
 
     def _status_after_swap(self, new: SimOrder, is_open: bool) -> OrderStatus:
         beside_target = new.role is LegRole.STOP and any(
@@ -180,7 +197,7 @@ class Amending:
         return OrderStatus.NEW if is_open else OrderStatus.ACCEPTED
 
     def _reject(self, new: SimOrder, at: datetime) -> None:
-        """The old order came to its end before the swap: the replacement never lived."""
+        """The old order was filled before the swap: the replacement never lived."""
         moment = self._books.stamp(at)
         failed = self._books.put(
             replace(new, status=OrderStatus.REJECTED, failed_at=moment, updated_at=moment)

@@ -29,6 +29,8 @@ def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
     for other in _live_others(books, order):
         if order.status is OrderStatus.FILLED:
             end_order(books, other, OrderStatus.CANCELED, at)
+        elif other.replaces == order.id:
+            continue  # shortened when it takes the place of this order
         elif order.remaining + other.filled_qty < other.qty:
             books.put(
                 replace(

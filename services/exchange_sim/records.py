@@ -74,6 +74,8 @@ class SimOrder:
     replaced_at: datetime | None = None
     replaced_by: str | None = None
     replaces: str | None = None
+    filled_before: Decimal = ZERO
+    """What the order that it replaces had filled when the change was accepted."""
 
     @property
     def remaining(self) -> Decimal:

@@ -19,6 +19,9 @@ BAD_FORM = 40010001
 BAD_ORDER = 42210000
 UNPROCESSABLE = 422
 CLIENT_ID_CHARACTERS_MAX = 128
+NUMBER_MAX = Decimal(1_000_000_000)
+"""Shares or dollars; the product of two such numbers keeps its cents in Decimal's 28 digits."""
+_FINEST = Decimal("0.000000001")
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -80,12 +83,21 @@ def number(body: Mapping[str, Any], name: str) -> Decimal | None:
     value = body.get(name)
     if value is None or value == "":
         return None
+    return positive(str(value), name)
+
+
+def positive(text: str, name: str) -> Decimal:
+    """Read a number that the books can compute with; raises Refusal."""
     try:
-        result = Decimal(str(value))
+        result = Decimal(text)
     except InvalidOperation:
         raise bad_form(f"{name} is not a number") from None
     if not result.is_finite() or result <= 0:
         raise bad_form(f"{name} must be > 0")
+    if result > NUMBER_MAX:
+        raise bad_form(f"{name} must be at most {NUMBER_MAX}")
+    if result != result.quantize(_FINEST):
+        raise bad_form(f"{name} must have at most 9 decimals")
     return result
 
 
@@ -117,6 +129,10 @@ def client_id(body: Mapping[str, Any]) -> str | None:
         return None
     if len(str(value)) > CLIENT_ID_CHARACTERS_MAX:
         raise bad_form(f"client_order_id must be at most {CLIENT_ID_CHARACTERS_MAX} characters")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise bad_form("client_order_id is no text") from None
     return str(value)
 
 

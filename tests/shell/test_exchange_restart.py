@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 from alpaca.trading.requests import LimitOrderRequest
 
-from tests.support.exchange_process import ExchangeProcess, bracket, wait_until
+from tests.support.exchange_process import ROOT, ExchangeProcess, bracket, wait_until
 
 pytestmark = pytest.mark.integration
 WAIT_S = 15
@@ -68,3 +71,34 @@ def test_second_exchange_when_the_port_is_taken_then_it_says_so(
     second._process.stdout.close()
     second._process = None
     assert exchange.call("GET", "/v2/clock").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--port", "99999"), "--port 99999: is no port"),
+        (("--port", "-1"), "--port -1: is no port"),
+        (("--partial-fills", "nan"), "--partial-fills nan"),
+        (("--partial-fills", "7"), "--partial-fills 7"),
+        (("--key-id", "mine"), "go together"),
+    ],
+)
+def test_option_when_it_makes_no_sense_then_78_and_a_sentence(
+    tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    """Half a pair of keys must not open the door to everybody; the rest is told, not thrown."""
+    command = [sys.executable, "-m", "services.exchange_sim", "--db", str(tmp_path / "x.db")]
+    environ = os.environ | {"STATE_DIR": str(tmp_path / "s"), "LOG_DIR": str(tmp_path / "l")}
+
+    ended = subprocess.run(
+        [*command, *options],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+
+    assert ended.returncode == 78
+    assert words in ended.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from services.exchange_sim.listing import ACTIVITIES_MAX, ActivityQuery, list_ac
 from services.exchange_sim.market.calendar import NEW_YORK
 from services.exchange_sim.naming import asset_id
 from services.exchange_sim.records import SimPosition
-from services.exchange_sim.ticket import bad_form, flag
+from services.exchange_sim.ticket import bad_form, flag, positive
 from services.exchange_sim.wire import Document, activity_document
 from services.exchange_sim.wire_account import (
     account_document,
@@ -41,6 +41,8 @@ _MARGIN_MULTIPLIERS = ("1", "2", "4")
 _EMAILS = ("all", "none")
 _CALENDAR_FIRST, _CALENDAR_LAST = date(1970, 1, 1), date(2029, 12, 31)
 _CALENDAR_DAYS = 366
+_WHOLE_PERCENT = Decimal(100)
+_QTY_DIGITS = Decimal("0.000000001")
 
 
 class AccountRoutes:
@@ -181,12 +183,12 @@ def close_qty(request: Request, position: SimPosition | None) -> Decimal | None:
         raise bad_form("only one of qty or percentage is accepted")
     if not text and not percent:
         return None
-    try:
-        value = Decimal(text or percent or "")
-    except InvalidOperation:
-        raise bad_form("qty or percentage is not a number") from None
-    if not value.is_finite() or value <= 0 or (percent and value > Decimal(100)):
-        raise bad_form("qty must be > 0 and percentage within 0..100")
-    if text or position is None:
-        return value
-    return abs(position.qty) * value / Decimal(100)
+    if text:
+        return positive(text, "qty")
+    percentage = positive(percent or "", "percentage")
+    if percentage > _WHOLE_PERCENT:
+        raise bad_form("percentage must be within 0..100")
+    if position is None:
+        return percentage
+    part = (abs(position.qty) * percentage / _WHOLE_PERCENT).quantize(_QTY_DIGITS, ROUND_DOWN)
+    return positive(str(part), "percentage of the position")

@@ -14,7 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.replies import moment_of, reply, short_stamp, word_list
+from services.exchange_sim.http.replies import (
+    moment_of,
+    reply,
+    short_stamp,
+    whole_number,
+    word_list,
+)
 from services.exchange_sim.market.calendar import NEW_YORK
 from services.exchange_sim.market.port import ONE_DAY, ONE_MINUTE, BarQuery
 from services.exchange_sim.market.timeframe import parse_timeframe
@@ -34,6 +40,13 @@ _TICK = timedelta(microseconds=1)
 
 def _bad(message: str) -> Refusal:
     return Refusal(_BAD_REQUEST, _BAD_CODE, message)
+
+
+def _limit(request: Request) -> int:
+    try:
+        return whole_number(request, "limit", BARS_DEFAULT, BARS_MAX)
+    except Refusal as refusal:
+        raise _bad(f"invalid limit: {refusal.message}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class MarketDataRoutes:
     def _page_of_bars(
         self, request: Request, symbols: list[str]
     ) -> tuple[dict[str, list[Document]], str | None]:
-        query, left = self._bar_query(request), self._limit(request)
+        query, left = self._bar_query(request), _limit(request)
         page = _Page.read(request.query_params.get("page_token"))
         descending = request.query_params.get("sort") == "desc"
         found: dict[str, list[Document]] = {}
@@ -143,13 +156,6 @@ class MarketDataRoutes:
             timeframe=timeframe,
             now=now,
         )
-
-    @staticmethod
-    def _limit(request: Request) -> int:
-        text = request.query_params.get("limit") or str(BARS_DEFAULT)
-        if not text.isdigit() or not 1 <= int(text) <= BARS_MAX:
-            raise _bad(f"invalid limit: it must be between 1 and {BARS_MAX}")
-        return int(text)
 
     # --- latest
 

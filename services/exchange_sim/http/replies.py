@@ -17,6 +17,11 @@ from shared.clock import parse_utc
 
 _BAD_REQUEST = 400
 _MALFORMED = 40010000
+_TOO_LARGE = 413
+BODY_BYTES_MAX = 1_000_000
+_NUMBER_CHARACTERS_MAX = 9
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""A later moment means for ever; it is cut so that a day can be added to it."""
 
 
 def short_stamp(moment: datetime) -> str:
@@ -47,9 +52,18 @@ def refusal_reply(refusal: Refusal) -> Response:
     return reply(refusal.document(), refusal.status)
 
 
+async def _raw_body(request: Request) -> bytes:
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > BODY_BYTES_MAX:
+            raise Refusal(_TOO_LARGE, _MALFORMED, "request body is too large")
+    return bytes(raw)
+
+
 async def read_body(request: Request) -> dict[str, Any]:
     """Return the JSON object of a body; an empty body is an empty object."""
-    raw = await request.body()
+    raw = await _raw_body(request)
     if not raw.strip():
         return {}
     try:
@@ -66,9 +80,9 @@ def moment_of(text: str, name: str) -> datetime:
     try:
         if len(text) == len("2026-11-20"):
             day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        return parse_utc(text.replace(" ", "+"))
-    except ValueError:
+            return min(datetime(day.year, day.month, day.day, tzinfo=UTC), _LATEST)
+        return min(parse_utc(text.replace(" ", "+")), _LATEST)
+    except (ValueError, OverflowError):
         raise bad_form(f"invalid format for parameter {name}: {text}") from None
 
 
@@ -83,7 +97,8 @@ def whole_number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name)
     if not text:
         return default
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    is_number = text.isdecimal() and len(text) <= _NUMBER_CHARACTERS_MAX
+    if not is_number or not 1 <= int(text) <= most:
         raise bad_form(f"{name} must be between 1 and {most}")
     return int(text)
 

@@ -68,7 +68,7 @@ class SimRoutes:
         try:
             participant = Participant(str(body.get("participant")))
             wait_s = float(body.get("timeout_s", WAIT_S_DEFAULT))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise bad_form("participant must be data-daemon or trading-bot") from None
         finished = body.get("finished")
         if finished:

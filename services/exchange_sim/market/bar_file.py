@@ -27,6 +27,9 @@ MINUTES_PER_DAY = 1440
 VOLUME_MAX = 10**15
 """Shares in one bar; more is a broken row."""
 
+PRICE_MIN, PRICE_MAX = Decimal("0.0001"), Decimal(100_000_000)
+"""Dollars: from the smallest tick to beyond any share; outside arithmetic would overflow."""
+
 _COLUMNS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -203,7 +206,7 @@ def _read_prices(fields: list[str]) -> Prices | str:
             Decimal(fields[3]),
             Decimal(fields[4]),
         )
-        if 0 < low <= opened <= high and low <= close <= high and high.is_finite():
+        if PRICE_MIN <= low <= opened <= high <= PRICE_MAX and low <= close <= high:
             volume = int(fields[5])
             if 0 <= volume <= VOLUME_MAX:
                 return opened, high, low, close, volume
@@ -220,6 +223,8 @@ def _why_no_bar(opened: Decimal, high: Decimal, low: Decimal, close: Decimal) ->
         return "not_a_number"
     if min(opened, high, low, close) <= 0:
         return "not_positive"
+    if low < PRICE_MIN or high > PRICE_MAX:
+        return "out_of_range"
     return "low_above_high" if low > high else "outside_low_high"
 
 

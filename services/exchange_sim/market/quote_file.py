@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 
 from services.exchange_sim.market.bar_file import (
     DROPPED_SAMPLES_MAX,
+    PRICE_MAX,
+    PRICE_MIN,
     ROW_CHARACTERS_KEPT,
     MinuteReader,
     Window,
@@ -88,7 +90,7 @@ def _read_sides(fields: list[str]) -> Sides | None:
     try:
         bid, ask = Decimal(fields[1]), Decimal(fields[3])
         bid_size, ask_size = int(fields[2]), int(fields[4])
-        sane = 0 < bid <= ask and ask.is_finite()
+        sane = PRICE_MIN <= bid <= ask <= PRICE_MAX
     except (InvalidOperation, ValueError):
         return None
     sizes_sane = 0 <= bid_size <= SIZE_MAX and 0 <= ask_size <= SIZE_MAX
