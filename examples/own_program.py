@@ -31,9 +31,9 @@ entry = trading.submit_order(order)
 while entry.status != "filled":
     time.sleep(0.1)
     entry = trading.get_order_by_id(entry.id)
-print(f"bought {entry.filled_qty} SPY at {entry.filled_avg_price}, its stop and target work")  # noqa: T201
+print(f"bought {entry.filled_qty} SPY at {entry.filled_avg_price}, its stop and target work")
 
 trading.close_all_positions(cancel_orders=True)
 while trading.get_all_positions():
     time.sleep(0.1)
-print(f"flat again, equity {trading.get_account().equity}")  # noqa: T201
+print(f"flat again, equity {trading.get_account().equity}")
