@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from services.supervisor.folders import state_folder
 from services.supervisor.terminal import (
@@ -17,7 +16,11 @@ from services.supervisor.terminal import (
 )
 from shared.clock import SystemClock
 from shared.config.paths import StatePaths
+from shared.errors import SystemFault
 from shared.health.judge import EXIT_UNBELIEVABLE, Judgement, judge_document
+from shared.persistence.atomic_file import Missing, read_document
+
+HEALTH_BYTES_MAX = 8_000_000
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -25,23 +28,17 @@ def status(arguments: argparse.Namespace) -> int:
     path = StatePaths(state_folder(arguments)).health
     clock = SystemClock()
     try:
-        raw = _read(path)
-    except OSError as fault:
-        say(f"health.json cannot be read: {fault.strerror}", sys.stderr)
+        read = read_document(path, HEALTH_BYTES_MAX)
+    except (SystemFault, ValueError) as fault:
+        say(printable(f"health.json cannot be believed: {fault}"), sys.stderr)
         return EXIT_UNBELIEVABLE
+    raw = None if isinstance(read, Missing) else read
     judgement = judge_document(raw, boot_id=clock.boot_id(), boottime_s=clock.boottime_s())
     if arguments.json:
         say(json.dumps(_as_document(judgement), indent=2))
     else:
         _show(judgement)
     return judgement.exit_code
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _as_document(judgement: Judgement) -> dict[str, object]:

@@ -45,10 +45,11 @@ def stop(arguments: argparse.Namespace) -> int:
 
 
 def _ask(state: StatePaths, owners: list[Process]) -> None:
+    """Ask the supervisor; a silent one through its guardian, which else would bring it back."""
     try:
         ControlClient(state, timeout_s=5.0).shutdown()
     except SystemFault:
-        owners[0].send(signal.SIGTERM)
+        owners[-1].send(signal.SIGTERM)
 
 
 def stop_by_records(run_folder: Path) -> int:

@@ -104,7 +104,7 @@ class Control:
 
     async def _answer(self, body: bytes) -> bytes:
         # Imported late: most supervisors are never asked, and need not carry it.
-        import xmlrpc.client  # nosec B411 - only our own user can connect, and bodies are bounded
+        import xmlrpc.client  # nosec B411 # only our own user can connect, and bodies are bounded
 
         try:
             arguments, name = xmlrpc.client.loads(body)

@@ -15,6 +15,13 @@ from services.supervisor.incidents import Step
 from services.supervisor.member import After, Ask, Member
 from services.supervisor.one_shots import Errand, OneShots
 from services.supervisor.processes import Exit
+from services.supervisor.replacement import (
+    ERRAND_S,
+    HANG_GRACE_S,
+    MODULE,
+    SECURE_HOLD,
+    SPOOL_HOLD,
+)
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
 from services.supervisor.table import TRADING_BOT
@@ -27,13 +34,8 @@ UNCLAIMED_S = CLAIM_WITHIN_S
 DOWN_S = 2.0
 FRESH_S = 5.0
 """A bot younger than this is still starting; it will claim by itself."""
-HANG_GRACE_S = 2.0
-"""How long a bot that ignores its commands gets to end before it is killed."""
-ERRAND_S = 45.0
 AGAIN_S = 15.0
 """After a one-shot that failed, so that the bot is not held down without end."""
-MODULE = "services.trading_bot.one_shot"
-SPOOL_HOLD, SECURE_HOLD = "spool", "secure"
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ def settle_exchange(context: Context, *, exchange_runs: bool) -> None:
 
 def note_dashboard(context: Context, host: str, port: int) -> str:
     """Add where the page is; return its address."""
-    shown = LOOPBACK if host in ("", "0.0.0.0", "::") else host  # nosec B104 - compared, not bound
+    shown = LOOPBACK if host in ("", "0.0.0.0", "::") else host  # nosec B104 # compared, not bound
     url = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
     try:
         path = context.launch.state.endpoints

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import stat
 from pathlib import Path
 
 from services.supervisor.launch import REPOSITORY
 
 DEFAULTS = {"STATE_DIR": "state", "LOG_DIR": "logs"}
+ENV_FILE_BYTES_MAX = 1_000_000
+_QUOTED = re.compile(r"""(['"])(.*?)\1""")
+_COMMENT = re.compile(r"\s+#.*")
 
 
 def state_folder(arguments: argparse.Namespace) -> Path:
@@ -23,17 +28,41 @@ def log_folder(arguments: argparse.Namespace) -> Path:
 
 def _folder(option: str | None, setting: str, env_file: str | None) -> Path:
     named = option or os.environ.get(setting, "").strip() or _from_file(setting, env_file)
-    return Path(named).absolute() if named else REPOSITORY / DEFAULTS[setting]
+    return _of_user(named).absolute() if named else REPOSITORY / DEFAULTS[setting]
+
+
+def _of_user(named: str) -> Path:
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        return Path(named)
 
 
 def _from_file(setting: str, env_file: str | None) -> str:
-    path = Path(env_file or os.environ.get("SHT_ENV_FILE") or REPOSITORY / ".env")
+    inherited = os.environ.get("SHT_ENV_FILE")
+    if env_file is None and inherited == "":
+        return ""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = _text_of(Path(env_file or inherited or REPOSITORY / ".env")).splitlines()
+    except (OSError, ValueError):
         return ""
     for line in lines:
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and name.strip() == setting:
-            return value.strip().strip("'\"")
+            return _plain(value.strip())
     return ""
+
+
+def _text_of(path: Path) -> str:
+    """Return a regular file's text; a pipe is not waited for. Raises OSError or ValueError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a regular file")
+        return file.read(ENV_FILE_BYTES_MAX).decode("utf-8-sig")
+
+
+def _plain(value: str) -> str:
+    """Return a value without its quotes or the comment behind it, as `run` reads it."""
+    quoted = _QUOTED.match(value)
+    return quoted[2].strip() if quoted else _COMMENT.sub("", value).strip()

@@ -33,7 +33,7 @@ from services.supervisor.own_files import (
 )
 from services.supervisor.processes import Process, environment_of, start_ticks
 from shared.clock import Clock, SystemClock
-from shared.errors import EXIT_ALREADY_RUNNING
+from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE
 
 INTENSITY, PERIOD_S = 5, 60.0
 """More deaths than this in the period, and the next supervisor waits out the rest of it."""
@@ -171,13 +171,24 @@ def _mode_of(pid: int) -> str:
         return "unknown"
 
 
+def _taken(lock: ProcessLock, who: str) -> bool:
+    """Take the lock; False, said in one line, when something odd stands in its place."""
+    try:
+        lock.take(who)
+    except OSError as fault:
+        sys.stderr.write(f"STATE_DIR: {fault.filename} cannot be used: {fault.strerror}.\n")
+        return False
+    return True
+
+
 def main() -> int:
     """Take the guardian's lock and guard."""
     launch = Launch.from_text(os.environ[LAUNCH_VARIABLE])
     os.chdir(REPOSITORY)
     lock = ProcessLock(launch.state.guardian_lock)
     try:
-        lock.take(f"a running system of mode {launch.mode}")
+        if not _taken(lock, f"a running system of mode {launch.mode}"):
+            return EXIT_CANNOT_WRITE
         write_pid_file(launch.state.run, GUARDIAN, os.getpid())
         return Guardian(launch, SystemClock()).run()
     except LockHeld as held:

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Not a child but this very process: whoever started us keeps its pid, and the settings
     # library leaves the memory.
     command = [sys.executable, "-m", "services.supervisor.guardian"]
-    return os.execv(sys.executable, command)  # nosec B606 - a fixed command, no shell wanted
+    return os.execv(sys.executable, command)  # nosec B606 # a fixed command, no shell wanted
 
 
 def examine(arguments: argparse.Namespace) -> Examined:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 SOCKET_PATH_BYTES_MAX = 99
-SHORT_ROOT = "/tmp"  # nosec B108 - mkdtemp makes it private; TMPDIR may be as deep as STATE_DIR
+SHORT_ROOT = "/tmp"  # nosec B108 # mkdtemp makes it private; TMPDIR may be as deep as STATE_DIR
 _LONGEST_NAME = "notify/" + "n" * 32 + ".sock"
 
 

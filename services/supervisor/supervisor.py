@@ -95,8 +95,8 @@ class Supervisor:
         self._end: asyncio.Future[End] = context.loop.create_future()
         self._second_at_s = 0.0
 
-    async def run(self) -> int:
-        """Supervise until the end; return the exit code."""
+    async def open(self) -> None:
+        """Take over what is left and open the control socket; raises OSError or SystemFault."""
         loop = self._context.loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
@@ -104,16 +104,19 @@ class Supervisor:
         loop.set_exception_handler(self._unexpected)
         methods = ControlMethods(self._context, self._roster, self._operations, self._reread)
         methods.shutdown_asked = self._asked_to_end
-        control = Control(self._context, methods)
+        self._control = Control(self._context, methods)
         self._take_over()
-        await control.open()
+        await self._control.open()
+
+    async def run(self) -> int:
+        """Supervise until the end, once opened; return the exit code."""
         self._starter.start_all()
         self._health.publish()
         self._opening.began()
         self._go_round()
         end = await self._end
         await self._go_down(end)
-        await control.close()
+        await self._control.close()
         return self._run_end.exit_code(end)
 
     def _take_over(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
-import xmlrpc.client  # nosec B411 - the peer is our own supervisor, on a socket of mode 0600
+import xmlrpc.client  # nosec B411 # the peer is our own supervisor, on a socket of mode 0600
 from pathlib import Path
 from typing import Any
 

@@ -56,7 +56,7 @@ SECRETS = frozenset(
 
 ALIASES = {
     "ALPACA_API_KEY": "APCA_API_KEY_ID",
-    "ALPACA_SECRET_KEY": "APCA_API_SECRET_KEY",  # nosec B105 - a name, no secret
+    "ALPACA_SECRET_KEY": "APCA_API_SECRET_KEY",  # nosec B105 # a name, no secret
 }
 """Other names of the same settings."""
 

@@ -35,6 +35,10 @@ NEXT_ACTION: dict[HealthCode, str] = {
 }
 
 
+CLEAR_STOP = "The operator settles the reason of the emergency stop, then gives clear-stop."
+"""Healing never takes an emergency stop away, so DEGRADED by it does wait for somebody."""
+
+
 def worst_status(statuses: Iterable[Status]) -> Status:
     """Return the worst of the statuses; OK when there is none."""
     return max(statuses, key=_SEVERITY.__getitem__, default=Status.OK)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.health.codes import CODE_OF_CLASS, NEXT_ACTION, is_worse, worst_code, worst_status
+from shared.health.codes import (
+    CLEAR_STOP,
+    CODE_OF_CLASS,
+    NEXT_ACTION,
+    is_worse,
+    worst_code,
+    worst_status,
+)
 from shared.models.health import ExitClass, HealthCode, Status, TradingWord, Verdict
 
 HALTED = "HALTED"
@@ -66,7 +73,9 @@ def rollup(
     fault = _trading_fault(trading, emergency_stop)
     if fault is not None and not is_worse(overall, Status.DEGRADED):
         overall, code = Status.DEGRADED, HealthCode.DEGRADED
-    return Verdict(overall, code, _reason(services, code, fault), NEXT_ACTION[code])
+    held = emergency_stop and code is HealthCode.DEGRADED
+    next_action = CLEAR_STOP if held else NEXT_ACTION[code]
+    return Verdict(overall, code, _reason(services, code, fault), next_action)
 
 
 def _reason(services: Sequence[JudgedService], code: HealthCode, fault: str | None) -> str:

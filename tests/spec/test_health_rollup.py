@@ -137,6 +137,7 @@ def test_rollup_when_the_emergency_stop_is_active_then_at_least_degraded() -> No
 
     assert verdict.overall is DEGRADED
     assert "emergency stop" in verdict.reason
+    assert "clear-stop" in verdict.next_action
 
 
 @given(
