@@ -43,8 +43,9 @@ def open_memory(
     logger = logging.getLogger("startup")
     account_id, wanted_epoch = account
     mode = settings.trading_mode.value
-    _swap_ledger(settings.state.ledger, _owner_of(loaded.payload), (mode, account_id))
+    _ledger_out(settings.state.ledger, _owner_of(loaded.payload), (mode, account_id), clock)
     loaded = store.set_aside(mode, account_id)
+    _ledger_in(settings.state.ledger, (mode, account_id))
     journal = Journal(settings.state.journal, clock)
     opening = journal.open(mode, account_id)
     for note in (*loaded.notes, *opening.notes):
@@ -70,6 +71,8 @@ def open_memory(
     if doubt:
         memory.book((HoldPlaced(HoldKind.REBUILD, doubt, clock.utc_now()),))
     memory.commit(now=True)
+    if opening.outcome is JournalOutcome.CORRUPT:
+        memory.begin_journal_anew()
     return memory
 
 
@@ -102,16 +105,36 @@ def _doubt_of(loaded: LoadedState, journal: JournalOutcome) -> str:
     return ""
 
 
-def _swap_ledger(path: Path, old: tuple[str, str] | None, new: tuple[str, str]) -> None:
-    """Set the other account's ledger aside and bring this one's back, as its state is."""
+def _ledger_out(
+    path: Path, old: tuple[str, str] | None, new: tuple[str, str], clock: Clock
+) -> None:
+    """Set the other account's ledger aside, before its state is.
+
+    A death at any point of the change is gone on with: what lies aside already has no second
+    part here, and `_ledger_in` comes only when the state says whose ledger is wanted.
+    """
     if old is None or old == new:
         return
     for suffix in _SQLITE_SUFFIXES:
         live = path.with_name(path.name + suffix)
+        aside = path.with_name(aside_name(path.name, *old) + suffix)
         try:
+            if live.exists() and aside.exists():
+                stamp = clock.utc_now().strftime("%Y%m%dT%H%M%S.%fZ")
+                aside.rename(aside.with_name(f"{aside.name}.corrupt.{stamp}"))
             with suppress(FileNotFoundError):
-                live.rename(path.with_name(aside_name(path.name, *old) + suffix))
-            with suppress(FileNotFoundError):
-                path.with_name(aside_name(path.name, *new) + suffix).rename(live)
+                live.rename(aside)
         except OSError as failure:
             raise TransientFault(f"{live.name} cannot be set aside: {failure}") from failure
+
+
+def _ledger_in(path: Path, owner: tuple[str, str]) -> None:
+    """Bring this account's ledger back when it lies aside; never over one that is here."""
+    for suffix in _SQLITE_SUFFIXES:
+        live = path.with_name(path.name + suffix)
+        aside = path.with_name(aside_name(path.name, *owner) + suffix)
+        try:
+            if aside.exists() and not live.exists():
+                aside.rename(live)
+        except OSError as failure:
+            raise TransientFault(f"{aside.name} cannot be brought back: {failure}") from failure

@@ -1,9 +1,9 @@
 """Carries out what operators ask through the spool, and answers once the broker shows it.
 
-pause, resume and clear-stop are done when they are booked. emergency-stop is done when no entry
-works any more (and, with flatten, nothing of ours is held); close-position when the position was
-flat in two reads, or its order waits for the next session. What a dead holder left taken is
-finished here too.
+pause, resume and clear-stop are done when what they changed is on the disk. emergency-stop is done
+when no entry works any more (and, with flatten, nothing of ours is held); close-position when the
+position was flat in two reads, or its order waits for the next session. What a dead holder left
+taken is finished here too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from services.trading_bot.decision import Facts
-from services.trading_bot.watch import OPERATOR, start_plan
+from services.trading_bot.watch import OPERATOR, leaving_kind, start_plan
 from shared.clock import Clock, utc_text
 from shared.commands.spool import Claim, CommandSpool
 from shared.errors import TransientFault
@@ -30,6 +30,7 @@ VERIFY_WITHIN_S = 40.0
 FLAT_READS = 2
 """One flat read may be a broker's late book (ORDER_PATH.md rule 8)."""
 CLAIMS_PER_TURN_MAX = 20
+NOT_SAVED = "It holds for now, but the disk refuses to keep it; give it again when that is mended."
 
 _HOLDS = {
     ClearWhat.DRAWDOWN.value: HoldKind.DRAWDOWN,
@@ -55,15 +56,20 @@ class CommandDesk:
         self._clock = clock
         self._logger = logging.getLogger("commands")
         self._pending: list[_Pending] = []
+        self._booked: list[tuple[Command, str]] = []
         self._left_over = True
 
     @property
     def is_idle(self) -> bool:
-        """Whether no command waits for its verification."""
-        return not self._pending
+        """Whether no command waits for its verification or for the disk."""
+        return not self._pending and not self._booked
 
     def take(self, facts: Facts) -> tuple[Event, ...]:
-        """Claim what waits and return the events it demands; a refusing disk is logged."""
+        """Claim what waits and return the events it demands; a refusing disk is logged.
+
+        Book the events, then call `confirm`: a death in between leaves the command taken, and the
+        next holder does it again.
+        """
         events: list[Event] = []
         for claim in self._claims():
             if isinstance(claim, Command):
@@ -83,6 +89,15 @@ class CommandDesk:
                     command_id=claim.answer.id,
                 )
         return tuple(events)
+
+    def confirm(self, is_saved: bool) -> None:
+        """Answer what `take` only booked: done when its events are on the disk, else failed."""
+        booked, self._booked = self._booked, []
+        for command, detail in booked:
+            if is_saved:
+                self._answer(command, CommandOutcome.DONE, detail)
+            else:
+                self._answer(command, CommandOutcome.FAILED, f"{detail} {NOT_SAVED}")
 
     def refuse_all(self, why: str) -> None:
         """Answer everything that waits as failed: the account is not known yet."""
@@ -109,10 +124,10 @@ class CommandDesk:
         at = facts.now
         match command.command:
             case CommandName.PAUSE:
-                self._answer(command, CommandOutcome.DONE, "Entries are paused.")
+                self._booked.append((command, "Entries are paused."))
                 return (OperatorPaused(command.by, command.reason, at),)
             case CommandName.RESUME:
-                self._answer(command, CommandOutcome.DONE, "The pause has ended.")
+                self._booked.append((command, "The pause has ended."))
                 return (OperatorResumed(command.by, command.reason, at),)
             case CommandName.CLEAR_STOP:
                 return self._clear(command, facts)
@@ -135,7 +150,7 @@ class CommandDesk:
         if kind is None or kind.value not in facts.state.holds:
             self._answer(command, CommandOutcome.REFUSED, f"There is no {what} to clear.")
             return ()
-        self._answer(command, CommandOutcome.DONE, f"{what} is cleared.")
+        self._booked.append((command, f"{what} is cleared."))
         return (HoldCleared(kind, command.text("approver") or command.by, facts.now),)
 
     def _stop(self, command: Command) -> tuple[Event, ...]:
@@ -162,7 +177,7 @@ class CommandDesk:
         ):
             return ()
         why = (f"operator: {command.reason}", f"{OPERATOR} {command.by}")
-        return (PlanStarted(start_plan(facts, PlanKind.CLOSE, position.position_key, why)),)
+        return (PlanStarted(start_plan(facts, leaving_kind(facts), position.position_key, why)),)
 
     def verify(self, facts: Facts) -> None:
         """Answer the pending commands that the broker's own reads now confirm, or that waited

@@ -30,6 +30,7 @@ class System:
     stream_listening: bool
     store_writable: bool
     clock_skew_s: float | None
+    mode_matches: bool
     account_matches: bool | None
     asset: Asset | None
     prior_close: Decimal | None
@@ -52,7 +53,7 @@ def guard_facts(send: Send, facts: Facts, system: System) -> GuardFacts:
         store_writable=system.store_writable,
         account_may_trade=account.may_trade if account is not None else None,
         clock_skew_s=UNKNOWN_AGE if system.clock_skew_s is None else system.clock_skew_s,
-        mode_matches=True,  # The state store refuses a state of another mode.
+        mode_matches=system.mode_matches,
         account_matches=system.account_matches,
         asset_class=asset.asset_class if asset is not None else None,
         tradable=asset.tradable if asset is not None else None,

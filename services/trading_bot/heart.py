@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
-from shared.errors import SchemaFault, SystemFault, TransientFault
+from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
 from shared.persistence.atomic_file import write_document
 from shared.telemetry.logs import log_event
 from shared.telemetry.notify import Beat
@@ -29,12 +29,21 @@ class Health:
 
     word: str
     reason: str
+    failure_class: str | None = None
+    """The family of a FAILED with which the bot stays up (CONTRACTS.md section 2)."""
 
 
-def judge_health(parts: Parts, broker_fault: SystemFault | None) -> Health:
-    """Return the worst thing that is wrong with the bot's means; OK when nothing is."""
+def judge_health(
+    parts: Parts, broker_fault: SystemFault | None, unresolved: str | None = None
+) -> Health:
+    """Return the worst thing that is wrong with the bot's means; OK when nothing is.
+
+    `unresolved` is what the reconciliation could not decide for too long, in words.
+    """
     if isinstance(broker_fault, SchemaFault):
-        return Health("FAILED", f"FAILED_API_SCHEMA: {broker_fault}")
+        return Health("FAILED", f"FAILED_API_SCHEMA: {broker_fault}", str(FailureClass.SCHEMA))
+    if unresolved is not None:
+        return Health("FAILED", f"FAILED_RISK: unresolved, {unresolved}", str(FailureClass.RISK))
     if broker_fault is not None:
         return Health("DEGRADED", f"the broker cannot be asked: {broker_fault}")
     if not parts.memory.is_writable:
@@ -80,6 +89,7 @@ class Heart:
                     progress=self.turns,
                     health=health.word,
                     reason=health.reason or _words(status),
+                    failure_class=health.failure_class,
                     trading_state=status.verdict.state.value,
                     trading_state_cause=status.verdict.cause.value,
                     metrics=_metrics(status, turn_s),

@@ -12,6 +12,7 @@ import threading
 
 from services.trading_bot.decision import Decision, Facts
 from services.trading_bot.execution.acting import Actor
+from services.trading_bot.execution.patience import EXTENSION_S, SLOW_S
 from services.trading_bot.gather import Picture
 from services.trading_bot.heart import Heart, judge_health
 from services.trading_bot.parts import Parts
@@ -51,7 +52,7 @@ class Loop:
         self._turn: Turn | None = None
         self._picture: Picture | None = None
         self._standing_down = False
-        self._began_s = parts.clock.monotonic_s()
+        self._began_s = self._beat_s = parts.clock.monotonic_s()
 
     def run(self, stop: threading.Event) -> None:
         """Work until stopped, then save and say so. Raises ConfigFault for refused keys."""
@@ -80,7 +81,7 @@ class Loop:
         if self._turn is None:
             self._parts.desk.refuse_all("Market time is not known yet.")
         else:
-            self._parts.memory.book(self._parts.desk.take(self._facts(self._turn)))
+            self._hear(self._turn)
         self._keep_books()
         self._beat(self._turn, fault, 0.0)
 
@@ -88,16 +89,24 @@ class Loop:
         """Do one turn."""
         parts = self._parts
         started_s = parts.clock.monotonic_s()
+        if started_s - self._beat_s >= SLOW_S:
+            # The market's clock answered slowly; the reads that follow may take as long again.
+            parts.notifier.extend_timeout(EXTENSION_S)
         self._turn = turn
         parts.market.refresh(turn.minute)
         self._picture = self._see(turn)
-        parts.memory.book(parts.desk.take(self._facts(turn)))
+        self._hear(turn)
         if self._picture is not None:
             self._work(turn)
         parts.desk.verify(self._facts(turn))
         self._keep_books()
         self._judge_start()
         self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
+
+    def _hear(self, turn: Turn) -> None:
+        """Take the operators' commands; what is done by booking it is answered once it is saved."""
+        parts = self._parts
+        parts.desk.confirm(parts.memory.book(parts.desk.take(self._facts(turn))))
 
     def _judge_start(self) -> None:
         """End with RISK when what the start found stays unresolved; never before working entries
@@ -241,7 +250,9 @@ class Loop:
             feeds=parts.market.feeds,
             gates=tuple(self._actor.gates),
         )
-        self._heart.beat(judge_health(parts, fault), status, turn_s)
+        health = judge_health(parts, fault, self._reconciler.lasting(RESOLVE_WITHIN_S))
+        self._heart.beat(health, status, turn_s)
+        self._beat_s = parts.clock.monotonic_s()
 
 
 def _new_day(state: BotState, picture: Picture) -> tuple[Event, ...]:

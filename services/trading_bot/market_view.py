@@ -14,7 +14,7 @@ from shared.errors import TransientFault
 from shared.models.market import Candle, CandleBuffer, Quote
 from shared.models.trading_day import trading_day
 from shared.persistence.market_rows import FeedStatus
-from shared.persistence.market_store import MarketStoreReader
+from shared.persistence.market_store import NEW_CANDLES_MAX, MarketStoreReader
 from shared.ports import MarketSnapshot
 
 BUFFER_BARS = 120
@@ -36,6 +36,7 @@ class MarketView:
         self.minute: datetime | None = None
         """Newest minute that is stored completely (lock-step)."""
         self._row = 0
+        self._source: str | None = None
         self._later: list[Candle] = []
         self._prior: dict[str, tuple[date, Decimal]] = {}
 
@@ -43,8 +44,9 @@ class MarketView:
         """Fill the buffers with what the store holds already; always True. Raises
         TransientFault when the store cannot be read.
         """
-        # The row first: what is stored in between is then read twice, not never.
-        _, self._row = self._store.new_candles(self._row)
+        # Source and row first: what is stored in between is then read twice, not never.
+        self._source = self._store.source()
+        _, self._row = self._new_candles()
         for symbol in self.symbols:
             for candle in self._store.last_candles(symbol, BUFFER_BARS):
                 self.buffers[symbol].add(candle)
@@ -53,18 +55,44 @@ class MarketView:
     def refresh(self, minute: datetime | None) -> None:
         """Take what is new; `minute` bounds the bars in lock-step. Never raises: see `fault`."""
         try:
-            candles, self._row = self._store.new_candles(self._row)
+            source = self._store.source()
+            if source != self._source:
+                self._begin(source)
+            candles, row = self._new_candles()
             stored = self._store.quotes()
-            self.feeds = tuple(self._store.feed_status())
-            self.minute = self._store.minute() if minute is not None else None
+            feeds = tuple(self._store.feed_status())
+            stored_minute = self._store.minute() if minute is not None else None
         except TransientFault as fault:
             self.fault = fault
             return
-        self.fault = None
+        # Only a whole reading counts: bars passed over by a half one would be missing for ever.
+        self._row, self.feeds, self.minute, self.fault = row, feeds, stored_minute, None
         waiting, self._later = self._later + candles, []
         late = {candle.symbol for candle in waiting if not self._take(candle, minute)}
         self._rebuild(sorted(late), minute)
         self.quotes = {symbol: stored[symbol].quote for symbol in sorted(stored)}
+
+    def _begin(self, source: str | None) -> None:
+        """Forget everything: prices of one market must never warm the indicators of another."""
+        self._source, self._row = source, 0
+        self.buffers = {
+            symbol: CandleBuffer(symbol, BUFFER_BARS, WARM_BARS) for symbol in self.symbols
+        }
+        self.quotes = {}
+        self._later = []
+        self._prior = {}
+
+    def _new_candles(self) -> tuple[list[Candle], int]:
+        """Return all candles since the row that is known, and the row to go on with: the store
+        hands out a bounded number at a time.
+        """
+        found: list[Candle] = []
+        row = self._row
+        while True:
+            candles, row = self._store.new_candles(row)
+            found += candles
+            if len(candles) < NEW_CANDLES_MAX:
+                return found, row
 
     def _take(self, candle: Candle, minute: datetime | None) -> bool:
         """Take one bar; False when it is older than what the buffer ends with."""

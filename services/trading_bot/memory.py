@@ -93,6 +93,20 @@ class Memory:
         self.fault = None
         return True
 
+    def begin_journal_anew(self) -> None:
+        """Let a damaged journal's records go once both generations hold what they brought.
+
+        Else the numbers that it lost would be reported as lost again at each start.
+        """
+        for _ in range(2):
+            self._unsaved = True
+            self.commit(now=True)
+        if self.is_writable:
+            try:
+                self._journal.compact(self._journal.last_seq)
+            except TransientFault as fault:
+                self.fault = fault
+
     def commit(self, *, now: bool = False) -> None:
         """Save the state when it changed and it is time to, at once with `now`. A refusing disk
         is noted in `fault`; raises WriterFenced when another process has taken over.

@@ -45,6 +45,7 @@ class Reconciler:
         self.unresolved = 0
         self.was_clean = False
         """Whether any reconciliation of this process left nothing unresolved."""
+        self._unresolved_since_s: float | None = None
         self.worst = ""
         """The first bad item of the last report, in words."""
         self.summary: Mapping[str, object] = {"at": None, "outcome": "not yet", "items": {}}
@@ -59,6 +60,16 @@ class Reconciler:
             return None
         market_s = (now - self._at).total_seconds()
         return min(market_s, self._parts.clock.monotonic_s() - self._at_s)
+
+    def lasting(self, patience_s: float) -> str | None:
+        """Return the first bad item when some were there for that many real seconds, else None.
+
+        An outcome that is still being settled has looks and a health word of its own.
+        """
+        since_s = self._unresolved_since_s
+        if since_s is None or self._parts.memory.state.unknown_outcomes:
+            return None
+        return self.worst if self._parts.clock.monotonic_s() - since_s >= patience_s else None
 
     def run(self, picture: Picture) -> bool:
         """Reconcile when it is due; False when that needed a read that failed."""
@@ -112,6 +123,10 @@ class Reconciler:
         self._at, self._at_s = picture.at, self._parts.clock.monotonic_s()
         bad = report.bad_items
         self.unresolved = len(bad)
+        if not bad:
+            self._unresolved_since_s = None
+        elif self._unresolved_since_s is None:
+            self._unresolved_since_s = self._at_s
         self.was_clean = self.was_clean or not bad
         self.worst = f"{bad[0].outcome.value} {bad[0].symbol}: {bad[0].detail}" if bad else ""
         self.summary = {

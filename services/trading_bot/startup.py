@@ -19,6 +19,7 @@ from services.trading_bot.books import Books
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
 from services.trading_bot.execution.door import OrderDoor
+from services.trading_bot.execution.patience import EXTENSION_S, PatientBroker
 from services.trading_bot.execution.settling import Settler
 from services.trading_bot.gather import BrokerEye
 from services.trading_bot.market_view import MarketView
@@ -150,11 +151,23 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
             raise
 
     account = waiting.until(reach, "the broker cannot be reached")
+    # One slow answer after the other must not look like a hang.
+    waiting.notifier.extend_timeout(EXTENSION_S)
     sim = _sim_status(ignition, endpoints)
     epoch = sim.epoch if sim is not None else None
     opened = open_memory(settings, clock, store, loaded, (account.account_id, epoch))
+    # Legs have random client ids: only their stored broker ids tell that they are ours.
+    broker.remember_own(
+        [
+            order.broker_order_id
+            for order in opened.state.orders.values()
+            if order.broker_order_id is not None
+        ]
+    )
+    waiting.notifier.extend_timeout(EXTENSION_S)
     _forbid_shorting(broker.forbids_shorting, broker.forbid_shorting)
-    return _wire(ignition, endpoints, broker, (opened, desk, _symbols(settings, sim)))
+    patient = PatientBroker(broker, waiting.notifier, clock)
+    return _wire(ignition, endpoints, patient, (opened, desk, _symbols(settings, sim)))
 
 
 def _sim_status(ignition: Ignition, endpoints: Endpoints) -> SimStatus | None:

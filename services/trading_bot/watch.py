@@ -124,12 +124,21 @@ def _watch_exit(position: Position, facts: Facts) -> Decision:
     why = _reason_to_leave(position, facts)
     if why is None or _is_in_hand(position, facts):
         return Decision()
-    reason, by = why
-    kind = PlanKind.REPLACE if by == STRATEGY else PlanKind.CLOSE
-    plan = start_plan(facts, kind, position.position_key, why)
+    reason, _ = why
+    plan = start_plan(facts, leaving_kind(facts), position.position_key, why)
     message = f"leave {position.symbol}, {position.qty} at {position.entry_price:.4f}: {reason}"
     note = Note("exit_decided", message, {"symbol": position.symbol, "strategy": position.strategy})
     return Decision(bookings=(PlanStarted(plan),), notes=(note,))
+
+
+def leaving_kind(facts: Facts) -> PlanKind:
+    """Return how to leave a position, whoever asks: with its stop in place until it is sold.
+
+    Out of session nothing marketable fills: then the market order of CLOSE is queued. It waits,
+    too, while the account may not trade.
+    """
+    may_trade = facts.account is not None and facts.account.may_trade
+    return PlanKind.REPLACE if facts.reading.is_open and may_trade else PlanKind.CLOSE
 
 
 def _reason_to_leave(position: Position, facts: Facts) -> tuple[str, str] | None:

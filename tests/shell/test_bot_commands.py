@@ -9,6 +9,7 @@ import pytest
 
 from shared.models.commands import CommandName
 from shared.models.trading_state import TradingState
+from shared.ports import Turn
 from tests.support.bot_house import (
     BEFORE,
     BotHouse,
@@ -91,3 +92,22 @@ def test_loop_when_the_emergency_stop_is_set_then_working_entries_go_and_protect
 
     assert status(house)["trading_state"] == TradingState.HALTED.value
     assert stop_of(house.parts.memory.state) == stop
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_desk_when_a_pause_is_booked_then_it_is_answered_only_once_it_is_saved(
+    house: BotHouse, *, is_saved: bool
+) -> None:
+    """A death, or a refusing disk, between the two must not leave a "done" that is not."""
+    house.turn()
+    asked = command(house, CommandName.PAUSE)
+    desk, turn = house.parts.desk, Turn(house.reading(), None)
+
+    events = desk.take(house.loop._facts(turn))
+
+    assert len(events) == 1
+    assert house.spool.read_answer(asked) is None
+    assert not desk.is_idle
+    desk.confirm(is_saved)
+    assert answer(house, asked).outcome == ("done" if is_saved else "failed")
+    assert desk.is_idle

@@ -275,7 +275,7 @@ def test_plan_when_halted_then_no_strategy_closes_anything(state: TradingState) 
 
 def test_plan_when_positions_cannot_be_read_then_nothing_is_sold_blindly() -> None:
     """A failed read is not flat, and no quantity is invented."""
-    bench = BotBench()
+    bench = BotBench(is_open=False)
     bench.hold()
     bench.flatten = "operator: drill"
     bench.turn(rounds=1)

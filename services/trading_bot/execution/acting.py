@@ -80,6 +80,7 @@ class Actor:
             stream_listening=parts.stream is not None and parts.stream.listening,
             store_writable=parts.memory.is_writable,
             clock_skew_s=self._clock_skew_s(facts),
+            mode_matches=facts.state.mode == parts.settings.trading_mode.value,
             account_matches=(
                 facts.account.account_id == facts.state.account_id
                 if facts.account is not None

@@ -1,0 +1,89 @@
+"""The broker, with a word to the supervisor before each call while it answers slowly.
+
+One turn makes many calls, and each may take its whole deadline: a slow broker must never look
+like a hung bot. A quick broker costs no word, so that a real hang is still seen at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from shared.clock import Clock
+from shared.models.broker import Asset, BrokerFill, BrokerOrder, CancelOutcome, SubmitOutcome
+from shared.models.portfolio import Account, Position
+from shared.ports import Broker
+from shared.risk.approved import Approved
+from shared.telemetry.notify import Notifier
+
+SLOW_S = 1.0
+"""Real seconds after which a call counts as slow."""
+EXTENSION_S = 15.0
+"""Longer than one call can take, shorter than a watchdog: it never adds up."""
+
+
+class PatientBroker:
+    """Hands every call on to a broker; a `shared.ports.Broker` itself."""
+
+    def __init__(self, broker: Broker, notifier: Notifier, clock: Clock) -> None:
+        self._broker = broker
+        self._notifier = notifier
+        self._clock = clock
+        self._is_slow = False
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        began_s = self._clock.monotonic_s()
+        if self._is_slow:
+            self._notifier.extend_timeout(EXTENSION_S)
+        try:
+            yield
+        finally:
+            self._is_slow = self._clock.monotonic_s() - began_s >= SLOW_S
+
+    def account(self) -> Account:
+        with self._patience():
+            return self._broker.account()
+
+    def positions(self) -> tuple[Position, ...]:
+        with self._patience():
+            return self._broker.positions()
+
+    def position(self, symbol: str) -> Position | None:
+        with self._patience():
+            return self._broker.position(symbol)
+
+    def orders(
+        self, status: str, *, after: datetime | None = None, symbols: Sequence[str] = ()
+    ) -> tuple[BrokerOrder, ...]:
+        with self._patience():
+            return self._broker.orders(status, after=after, symbols=symbols)
+
+    def order(self, broker_order_id: str) -> BrokerOrder | None:
+        with self._patience():
+            return self._broker.order(broker_order_id)
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        with self._patience():
+            return self._broker.order_by_client_id(client_order_id)
+
+    def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
+        with self._patience():
+            return self._broker.fills(after)
+
+    def asset(self, symbol: str) -> Asset | None:
+        with self._patience():
+            return self._broker.asset(symbol)
+
+    def submit(self, approved: Approved) -> SubmitOutcome:
+        with self._patience():
+            return self._broker.submit(approved)
+
+    def cancel(self, broker_order_id: str) -> CancelOutcome:
+        with self._patience():
+            return self._broker.cancel(broker_order_id)
+
+    def close_position(self, symbol: str) -> SubmitOutcome:
+        with self._patience():
+            return self._broker.close_position(symbol)

@@ -1,0 +1,51 @@
+"""Leaving a position on an operator's word: its stop stays until the shares are sold."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.models.orders import OrderRole, OrderType
+from shared.models.plans import PlanKind
+from shared.models.trading_state import TradingState
+from tests.support.bot_bench import BotBench
+
+
+@pytest.mark.parametrize("trading_state", list(TradingState))
+def test_plan_when_the_operator_flattens_in_session_then_no_leg_is_cancelled_first(
+    trading_state: TradingState,
+) -> None:
+    """Rule 5: the target leg becomes the exit, and the group stays whole until it fills."""
+    bench = BotBench(trading_state=trading_state)
+    bench.hold()
+    bench.flatten = "operator: drill"
+
+    decisions = bench.turn()
+
+    assert all(not decision.cancels for decision in decisions)
+    assert bench.state.positions == {}
+    assert bench.broker.held == {}
+
+
+def test_plan_when_the_operator_flattens_out_of_session_then_a_market_order_is_queued() -> None:
+    """Nothing marketable fills at night; the queued order counts as coverage (rule 8)."""
+    bench = BotBench(is_open=False)
+    bench.hold()
+    bench.flatten = "operator: drill"
+
+    bench.turn(rounds=1)
+
+    (plan,) = bench.state.plans
+    assert plan.kind is PlanKind.CLOSE
+
+
+def test_plan_when_the_group_cannot_be_changed_then_it_is_closed_instead() -> None:
+    """Without a target leg the market order follows the confirmed cancellation."""
+    bench = BotBench()
+    bench.hold()
+    del bench.broker.prices["AAPL"]
+    bench.flatten = "operator: drill"
+
+    bench.turn()
+
+    exits = [order for order in bench.state.orders.values() if order.role is OrderRole.EXIT]
+    assert [order.type for order in exits] == [OrderType.MARKET]
