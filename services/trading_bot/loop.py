@@ -29,6 +29,8 @@ from shared.ports import Turn
 from shared.risk.circuit import MoneyReading, watch_money
 from shared.telemetry.logs import log_event
 
+REPEAT_PAUSE_S = 0.05
+"""Real seconds before a lock-step minute is tried again."""
 TURN_TIMEOUT_S = 0.5
 """Real seconds to wait for a turn before the loop beats without one."""
 RESOLVE_WITHIN_S = 30.0
@@ -66,7 +68,7 @@ class Loop:
                     self.idle(None)
                     clock.wait(stop, TURN_TIMEOUT_S)
                 else:
-                    self.turn(turn)
+                    self._whole_turn(turn, stop)
             self._stand_down()
         finally:
             self.finish()
@@ -102,6 +104,23 @@ class Loop:
         self._keep_books()
         self._judge_start()
         self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
+
+    def _whole_turn(self, turn: Turn, stop: threading.Event) -> None:
+        """Do one turn; in lock-step only with the trade stream there, and again until the broker
+        answered: the exchange waits, and a minute that an outage swallows would change the replay.
+        """
+        parts = self._parts
+        while not stop.is_set():
+            if parts.settings.is_lock_step and not self._stream_is_there():
+                self.idle(TransientFault("the trade stream is away; the replay waits for it"))
+            else:
+                self.turn(turn)
+                if self._picture is not None or not parts.settings.is_lock_step:
+                    return
+            parts.clock.wait(stop, REPEAT_PAUSE_S)
+
+    def _stream_is_there(self) -> bool:
+        return self._parts.stream is None or self._parts.stream.listening
 
     def _hear(self, turn: Turn) -> None:
         """Take the operators' commands; what is done by booking it is answered once it is saved."""
