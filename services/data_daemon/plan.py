@@ -25,7 +25,10 @@ FIRST_CONNECTION_S = 3.0
 """So long the first fetch of history waits for the stream."""
 
 WARM_BARS = 300
-DAILY_DAYS = 45
+DAILY_DAYS = 8
+"""Calendar days of daily bars: enough for the prior close over any chain of holidays. More would
+make every start wait for what nobody reads.
+"""
 BAR_LENGTH = timedelta(minutes=1)
 _NEW_YORK = ZoneInfo("America/New_York")
 
