@@ -66,7 +66,8 @@ def test_alert_when_receiver_is_set_reaches_it_with_title_and_severity(tmp_path:
 def test_alert_when_receiver_is_down_waits_on_disk_and_the_loop_goes_on(tmp_path: Path) -> None:
     """A refused message stays in the outbox over a kill; no address stands in the log."""
     with listening_receiver(status=500) as receiver:
-        url = f"json://secretuser:secretpass99@127.0.0.1:{receiver.port}/hook"
+        login = "secretuser:secretpass99"
+        url = f"json://{login}@127.0.0.1:{receiver.port}/hook"
         with running_heartbeat(tmp_path, ALERT_URLS=url) as heart:
             log = heart.logs / "heartbeat.jsonl"
             until(lambda: "alert_not_delivered" in log.read_text(), "no failure", timeout_s=20)
