@@ -17,7 +17,7 @@ from shared.models.orders import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """An order before the guard: what we would send. Bracket and OCO carry both leg prices.
 
@@ -32,11 +32,11 @@ class OrderRequest:
     type: OrderType
     order_class: OrderClass
     time_in_force: TimeInForce
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    take_profit_price: Decimal | None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    take_profit_price: Decimal | None = None
     """Limit price of the target leg."""
-    stop_loss_price: Decimal | None
+    stop_loss_price: Decimal | None = None
     """Stop price of the protective leg."""
     strategy: str
     created_at: datetime
