@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,10 @@ from shared.config.settings import Settings
 from shared.errors import TransientFault
 from shared.events.replay import replay
 from shared.events.types import HoldPlaced
+from shared.models.shown import shown
 from shared.models.state_codec import state_from_payload
 from shared.models.trading_state import BotState, HoldKind
+from shared.persistence.document import COUNT_MAX
 from shared.persistence.journal import Journal, JournalGap, JournalOutcome
 from shared.persistence.names import aside_name
 from shared.persistence.state_store import LoadedState, StateOutcome, StateStore
@@ -53,12 +56,8 @@ def open_memory(
     is_first = loaded.outcome is StateOutcome.FIRST_START
     state = _state_of(loaded, (mode, account_id), wanted_epoch if is_first else None)
     doubt = _doubt_of(loaded, opening.outcome)
-    after_seq = int(loaded.payload.get(JOURNAL_SEQ, 0)) if loaded.payload is not None else 0
-    try:
-        records = journal.replay(after_seq if loaded.payload is not None else journal.base_seq)
-        state = replay(state, records)
-    except JournalGap as gap:
-        doubt = str(gap)
+    state, lost = _replayed(state, journal, loaded.payload)
+    doubt = lost or doubt
     log_event(
         logger,
         "state_loaded",
@@ -71,9 +70,40 @@ def open_memory(
     if doubt:
         memory.book((HoldPlaced(HoldKind.REBUILD, doubt, clock.utc_now()),))
     memory.commit(now=True)
-    if opening.outcome is JournalOutcome.CORRUPT:
+    if opening.outcome is JournalOutcome.CORRUPT or lost:
         memory.begin_journal_anew()
     return memory
+
+
+def judge_payload(payload: Mapping[str, object]) -> None:
+    """Raise ValueError for a payload that is no state of ours, though its checksum fits."""
+    state_from_payload(payload)
+    seq = payload.get(JOURNAL_SEQ, 0)
+    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq < COUNT_MAX:
+        raise ValueError(f"{JOURNAL_SEQ} must be a number of 0 or more, not {shown(seq)}")
+
+
+def _replayed(
+    state: BotState, journal: Journal, payload: dict[str, Any] | None
+) -> tuple[BotState, str]:
+    """Return the state with what the journal adds, and what was lost on the way, empty for
+    nothing. A record that means nothing is passed over, and the file kept for people.
+    """
+    after_seq = journal.base_seq if payload is None else int(payload.get(JOURNAL_SEQ, 0))
+    journal.begin_after(after_seq)
+    try:
+        records = journal.replay(after_seq)
+    except JournalGap as gap:
+        return state, f"{gap}; kept as {journal.keep_damaged()}"
+    lost = ""
+    for record in records:
+        try:
+            state = replay(state, (record,))
+        except ValueError as failure:
+            lost = f"a record of the journal means nothing: {failure}"
+    if lost:
+        lost += f"; kept as {journal.keep_damaged()}"
+    return state, lost
 
 
 def _owner_of(payload: dict[str, Any] | None) -> tuple[str, str] | None:

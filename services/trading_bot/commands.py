@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from decimal import Decimal
 
+from services.trading_bot.close_result import close_result
 from services.trading_bot.decision import Facts
 from services.trading_bot.watch import OPERATOR, leaving_kind, start_plan
-from shared.clock import Clock, utc_text
+from shared.clock import Clock
 from shared.commands.spool import Claim, CommandSpool
 from shared.errors import TransientFault
 from shared.events.types import Event, HoldCleared, OperatorPaused, OperatorResumed, PlanStarted
 from shared.models.commands import ClearWhat, Command, CommandName, CommandOutcome
 from shared.models.orders import OrderRole, OrderStatus
 from shared.models.plans import PlanKind
-from shared.models.trading_state import BotState, HoldKind
+from shared.models.trading_state import HoldKind
 from shared.persistence.emergency_stop import EmergencyStopFile
 from shared.telemetry.logs import log_event
 
@@ -58,11 +58,12 @@ class CommandDesk:
         self._pending: list[_Pending] = []
         self._booked: list[tuple[Command, str]] = []
         self._left_over = True
+        self._kept: list[Claim] = []
 
     @property
     def is_idle(self) -> bool:
         """Whether no command waits for its verification or for the disk."""
-        return not self._pending and not self._booked
+        return not self._pending and not self._booked and not self._kept
 
     def take(self, facts: Facts) -> tuple[Event, ...]:
         """Claim what waits and return the events it demands; a refusing disk is logged.
@@ -100,13 +101,17 @@ class CommandDesk:
                 self._answer(command, CommandOutcome.FAILED, f"{detail} {NOT_SAVED}")
 
     def refuse_all(self, why: str) -> None:
-        """Answer everything that waits as failed: the account is not known yet."""
-        for claim in self._claims():
-            if isinstance(claim, Command):
+        """Answer everything that waits as failed: the account is not known yet. What a dead
+        holder has begun is kept: it may well be done.
+        """
+        claims = self._claims()
+        self._kept = [claim for claim in claims if isinstance(claim, Command) and claim.begun]
+        for claim in claims:
+            if isinstance(claim, Command) and not claim.begun:
                 self._answer(claim, CommandOutcome.FAILED, why)
 
     def _claims(self) -> list[Claim]:
-        found: list[Claim] = []
+        found, self._kept = self._kept, []
         try:
             if self._left_over:
                 found.extend(self._spool.taken())
@@ -124,9 +129,11 @@ class CommandDesk:
         at = facts.now
         match command.command:
             case CommandName.PAUSE:
+                self._begin(command)
                 self._booked.append((command, "Entries are paused."))
                 return (OperatorPaused(command.by, command.reason, at),)
             case CommandName.RESUME:
+                self._begin(command)
                 self._booked.append((command, "The pause has ended."))
                 return (OperatorResumed(command.by, command.reason, at),)
             case CommandName.CLEAR_STOP:
@@ -136,24 +143,51 @@ class CommandDesk:
             case CommandName.EMERGENCY_STOP:
                 return self._stop(command)
 
+    def _begin(self, command: Command, **facts: str) -> None:
+        """Note to what a command is done, once: the next holder must not do it to another."""
+        if command.begun:
+            return
+        try:
+            self._spool.begin(command, {"command": command.command.value, **facts})
+        except TransientFault as fault:
+            # Only the answer after a death would be poorer: no exit waits for a disk.
+            log_event(self._logger, "beginning_not_noted", str(fault), level=logging.ERROR)
+
     def _clear(self, command: Command, facts: Facts) -> tuple[Event, ...]:
         what = command.text("what") or ClearWhat.STOP.value
         if what == ClearWhat.STOP.value:
-            try:
-                self._stop_file.clear()
-            except TransientFault as fault:
-                self._answer(command, CommandOutcome.FAILED, str(fault))
-                return ()
-            self._answer(command, CommandOutcome.DONE, "The emergency stop is cleared.")
+            self._clear_stop(command)
             return ()
         kind = _HOLDS.get(what)
-        if kind is None or kind.value not in facts.state.holds:
+        hold = facts.state.holds.get(kind.value) if kind is not None else None
+        since = hold.since.isoformat() if hold is not None else ""
+        if command.begun and command.begun.get("since") != since:
+            self._answer(command, CommandOutcome.DONE, f"{what} was cleared.")
+            return ()
+        if kind is None or hold is None:
             self._answer(command, CommandOutcome.REFUSED, f"There is no {what} to clear.")
             return ()
+        self._begin(command, since=since)
         self._booked.append((command, f"{what} is cleared."))
         return (HoldCleared(kind, command.text("approver") or command.by, facts.now),)
 
+    def _clear_stop(self, command: Command) -> None:
+        note = self._stop_file.read()
+        at = note.at if note is not None else ""
+        if command.begun and note is not None and command.begun.get("at") != at:
+            detail = "The emergency stop was cleared; another one has been set since."
+            self._answer(command, CommandOutcome.DONE, detail)
+            return
+        self._begin(command, at=at)
+        try:
+            self._stop_file.clear()
+        except TransientFault as fault:
+            self._answer(command, CommandOutcome.FAILED, str(fault))
+            return
+        self._answer(command, CommandOutcome.DONE, "The emergency stop is cleared.")
+
     def _stop(self, command: Command) -> tuple[Event, ...]:
+        self._begin(command)
         if not self._stop_file.is_set():
             self._stop_file.set(
                 command.reason, command.by, self._clock.utc_now(), command.switch("flatten")
@@ -164,11 +198,17 @@ class CommandDesk:
     def _close(self, command: Command, facts: Facts) -> tuple[Event, ...]:
         symbol = command.text("symbol")
         position = facts.state.positions.get(symbol)
+        key = command.begun.get("position_key", "")
+        if key and (position is None or position.position_key != key):
+            # Sold by a holder that died; what is held now, if anything, was not meant.
+            self._pending.append(_Pending(command, self._clock.monotonic_s(), key))
+            return ()
         if position is None:
             held = facts.state.external_positions.get(symbol)
             words = "is not ours and never traded" if held is not None else "is not held"
             self._answer(command, CommandOutcome.REFUSED, f"{symbol} {words}.")
             return ()
+        self._begin(command, position_key=position.position_key)
         pending = _Pending(command, self._clock.monotonic_s(), position.position_key)
         self._pending.append(pending)
         if any(
@@ -211,12 +251,14 @@ class CommandDesk:
     def _close_verified(self, pending: _Pending, facts: Facts) -> bool:
         symbol = pending.command.text("symbol")
         state = facts.state
-        is_flat = symbol not in state.positions and symbol not in (facts.broker_positions or {})
+        held = state.positions.get(symbol)
+        is_other = held is not None and held.position_key != pending.position_key
+        is_flat = is_other or (held is None and symbol not in (facts.broker_positions or {}))
         if is_flat:
             pending.flat_reads += 1
             if pending.flat_reads < FLAT_READS:
                 return False
-            result = _close_result(pending, state)
+            result = close_result(pending.command, pending.position_key, state)
             self._answer(pending.command, CommandOutcome.DONE, f"{symbol} is closed.", result)
             return True
         pending.flat_reads = 0
@@ -248,28 +290,3 @@ class CommandDesk:
             f"{command.command.value} by {command.by}: {outcome.value}. {detail}",
             command_id=command.id,
         )
-
-
-def _close_result(pending: _Pending, state: BotState) -> dict[str, object]:
-    """Return the close's numbers under the names of CONTRACTS.md section 7."""
-    key = pending.position_key
-    trade = next((one for one in reversed(state.trade_history) if one.trade_key == key), None)
-    exits = [
-        order
-        for order in state.orders.group(key)
-        if order.role is not OrderRole.ENTRY and order.filled_qty > 0
-    ]
-    return {
-        "symbol": pending.command.text("symbol"),
-        "qty": str(trade.qty) if trade is not None else None,
-        "entry_price": _text(trade.entry_price if trade is not None else None),
-        "close_price": _text(trade.exit_price if trade is not None else None),
-        "realized_pnl": str(trade.pnl) if trade is not None else None,
-        "reason": pending.command.reason,
-        "closed_at": utc_text(trade.exited_at) if trade is not None else None,
-        "order_id": exits[-1].broker_order_id if exits else None,
-    }
-
-
-def _text(price: Decimal | None) -> str | None:
-    return str(price.quantize(Decimal("0.0001"))) if price is not None else None

@@ -114,11 +114,15 @@ class Memory:
         if not self._unsaved:
             return
         elapsed_s = self._clock.monotonic_s() - self._committed_at_s
-        every_s = COMMIT_EVERY_S if self._urgent else IDLE_COMMIT_EVERY_S
+        is_due_soon = self._urgent or self.fault is not None
+        every_s = COMMIT_EVERY_S if is_due_soon else IDLE_COMMIT_EVERY_S
         if not now and elapsed_s < every_s:
             return
         self._committed_at_s = self._clock.monotonic_s()
-        if not self._journal_owed():
+        self._journal_owed()
+        if self._owed:
+            # The state must not be ahead of its journal. An earlier fault alone is no reason to
+            # wait: only a save that succeeds can end it.
             return
         seq = self._journal.last_seq
         try:

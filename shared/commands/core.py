@@ -49,7 +49,8 @@ class CommandCore:
     """One method per command. Every method returns an Answer and raises nothing expected.
 
     `hand_over` is called once the command lies in the spool: a door that finds no supervisor
-    alive starts the one-shot there, which then claims it.
+    alive starts the one-shot there, which then claims it. It returns why nobody is left who
+    could still answer, None when somebody may.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class CommandCore:
         state: StatePaths,
         logs: LogPaths,
         clock: Clock,
-        hand_over: Callable[[], None] | None = None,
+        hand_over: Callable[[], str | None] | None = None,
         answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._state = state
@@ -132,14 +133,16 @@ class CommandCore:
         command = self._command(wish)
         try:
             self._spool.submit(command)
-            if self._hand_over is not None:
-                self._hand_over()
-            answer = self._spool.wait_answer(command.id, self._answer_within_s)
+            nobody = None if self._hand_over is None else self._hand_over()
+            within_s = self._answer_within_s if nobody is None else 0.0
+            answer = self._spool.wait_answer(command.id, within_s)
             if answer is not None:
                 return answer
+            why = nobody or "Nobody took the command up."
             if not keep_waiting and self._spool.withdraw(command.id):
-                detail = "Nobody took the command up; it was withdrawn and nothing was done."
-                return self._failed(command.id, detail)
+                return self._failed(command.id, f"{why} It was withdrawn and nothing was done.")
+            if nobody is not None:
+                return self._failed(command.id, nobody)
         except (OSError, SystemFault) as failure:
             return self._failed(command.id, f"The command could not be handed over: {failure}.")
         detail = f"No answer within {self._answer_within_s:g} s; it may still be carried out."

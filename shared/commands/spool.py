@@ -2,8 +2,9 @@
 
     commands/ID.json  --claim (rename)-->  taken/ID.json  --answer-->  done/ID.json
 
-A rename has one winner, so a command is taken up once. What lies in taken/ after a death is
-finished by the next holder. Nothing here acts; it only carries.
+A rename has one winner, so a command is taken up once. A holder notes in the taken file to what
+it does a command before it does it; what lies there after its death the next holder finishes, or
+finds done. Nothing here acts; it only carries.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.clock import Clock
@@ -120,7 +121,7 @@ class CommandSpool:
         boot = self._clock.boot_id()
         ages = [
             now - command.boottime_s if command.boot_id == boot else now
-            for command in map(self._read, self._files_in(self._waiting))
+            for command in map(self._read_or_none, self._files_in(self._waiting))
             if command is not None
         ]
         return max(0.0, *ages) if ages else None
@@ -140,15 +141,33 @@ class CommandSpool:
                 continue
             except OSError as failure:
                 raise TransientFault(f"{path.name} cannot be claimed: {failure}") from failure
-            return self._judged(self._taken / path.name)
+            return self._judged(self._taken / path.name, is_new=True)
         return None
+
+    def begin(self, command: Command, facts: Mapping[str, str]) -> Command:
+        """Note, durably and before it is done, to what a taken command is done; return it so.
+
+        Whoever finds it taken then knows what to look for, and it expires no more. Raises
+        TransientFault when the disk refuses.
+        """
+        begun = replace(command, begun=dict(facts))
+        path = self._taken / f"{command.id}{_SUFFIX}"
+        write_document(path, render(begun.as_document()), self._files)
+        return begun
 
     def taken(self) -> tuple[Claim, ...]:
         """Return what an earlier holder took up and never answered, oldest first.
 
-        Expired and unreadable ones are answered here, as in `claim`.
+        Expired and unreadable ones are answered here, as in `claim`. One that was answered, by a
+        holder that died before it had cleaned up, is left at that.
         """
-        return tuple(self._judged(path) for path in self._files_in(self._taken))
+        found: list[Claim] = []
+        for path in self._files_in(self._taken):
+            if self.read_answer(path.stem) is None:
+                found.append(self._judged(path))
+            else:
+                self._clean_up(path.stem)
+        return tuple(found)
 
     def answer(
         self,
@@ -167,12 +186,15 @@ class CommandSpool:
         write_document(
             self._done / f"{command_id}{_SUFFIX}", render(answer.as_document()), self._files
         )
-        with suppress(OSError):
-            (self._taken / f"{command_id}{_SUFFIX}").unlink(missing_ok=True)
+        self._clean_up(command_id)
         self._forget_old_answers()
         return answer
 
     # -- inside
+
+    def _clean_up(self, command_id: str) -> None:
+        with suppress(OSError):
+            (self._taken / f"{command_id}{_SUFFIX}").unlink(missing_ok=True)
 
     def _make_folders(self) -> None:
         try:
@@ -198,7 +220,9 @@ class CommandSpool:
         (self._waiting / name).rename(self._taken / name)
 
     def _read(self, path: Path) -> Command | None:
-        """Return the command in the file, None when there is none in it."""
+        """Return the command in the file, None when there is none in it; TransientFault when it
+        cannot be read.
+        """
         try:
             raw = read_document(path, DOCUMENT_BYTES_MAX, self._files)
             if isinstance(raw, Missing):
@@ -208,19 +232,29 @@ class CommandSpool:
             return None
         return command if command.id == path.stem else None
 
-    def _judged(self, path: Path) -> Claim:
-        command = self._read(path)
-        if command is None:
+    def _read_or_none(self, path: Path) -> Command | None:
+        with suppress(TransientFault):
+            return self._read(path)
+        return None
+
+    def _judged(self, path: Path, *, is_new: bool = False) -> Claim:
+        try:
+            command = self._read(path)
+        except TransientFault as fault:
+            # It may be a command: its sender may try again. The ones behind it must not wait.
+            return Unreadable(self._put_aside(path, CommandOutcome.FAILED, str(fault)))
+        if command is None or (is_new and command.begun):
             detail = "The file was no readable command; it was moved aside."
-            answer = self._put_aside(path, detail)
-            return Unreadable(answer)
-        if command.is_expired(self._clock.boot_id(), self._clock.boottime_s()):
+            return Unreadable(self._put_aside(path, CommandOutcome.REFUSED, detail))
+        if not command.begun and command.is_expired(
+            self._clock.boot_id(), self._clock.boottime_s()
+        ):
             detail = "It was not taken up in time; give it again if it is still wanted."
             return Expired(command, self.answer(command.id, CommandOutcome.EXPIRED, detail))
         return command
 
-    def _put_aside(self, path: Path, detail: str) -> Answer:
-        """Move a file in taken/ aside and answer its id as refused."""
+    def _put_aside(self, path: Path, outcome: CommandOutcome, detail: str) -> Answer:
+        """Move a file in taken/ aside and answer its id."""
         stamp = self._clock.utc_now().strftime("%Y%m%dT%H%M%S%fZ")
         # Cut: a foreign name may be as long as names can be, and must not stay in the way.
         aside = self._done / f"{path.name[:_NAME_KEPT]}.corrupt.{stamp}"
@@ -233,8 +267,8 @@ class CommandSpool:
         if not is_command_id(path.stem):
             # Nobody of ours gave it that name, so nobody waits for its answer.
             shown = ascii(path.stem)[:_NAME_KEPT]
-            return Answer(shown, CommandOutcome.REFUSED, detail, self._clock.utc_now())
-        return self.answer(path.stem, CommandOutcome.REFUSED, detail)
+            return Answer(shown, outcome, detail, self._clock.utc_now())
+        return self.answer(path.stem, outcome, detail)
 
     def _forget_old_answers(self) -> None:
         with suppress(OSError, TransientFault):

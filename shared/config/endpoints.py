@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.config.parsers import is_loopback
+from shared.config.parsers import WrongValue, is_loopback, token, url
 from shared.errors import ConfigFault, SchemaFault, TransientFault
 from shared.models.mode import Mode
 
@@ -107,14 +107,13 @@ def read_endpoints(path: Path) -> Endpoints | None:
     dashboard_url = document.get("dashboard_url")
     if not all(isinstance(text, str) and text for text in texts):
         raise SchemaFault(f"endpoints.json lacks one of {', '.join(_EXCHANGE_KEYS)}")
-    url, stream_url, data_stream_url, key_id, secret_key = (str(text) for text in texts)
-    for address in (url, stream_url, data_stream_url):
-        if not is_loopback(urlsplit(address).hostname or ""):
-            # A simulated account must never become a real one by an edited file.
-            raise SchemaFault("endpoints.json names an exchange that is not on this machine")
+    trading_url, stream_url, data_stream_url, key_id, secret_key = map(str, texts)
+    _check_addresses((trading_url,), ("http", "https"))
+    _check_addresses((stream_url, data_stream_url), ("ws", "wss"))
+    _check_keys(key_id, secret_key)
     return Endpoints(
-        trading_url=url,
-        data_url=url,
+        trading_url=trading_url,
+        data_url=trading_url,
         trading_stream_url=stream_url,
         data_stream_url=data_stream_url,
         key_id=key_id,
@@ -123,14 +122,36 @@ def read_endpoints(path: Path) -> Endpoints | None:
     )
 
 
+def _check_addresses(addresses: tuple[str, ...], schemes: tuple[str, str]) -> None:
+    for address in addresses:
+        try:
+            parts = urlsplit(url(*schemes)(address))
+        except WrongValue:
+            raise SchemaFault("endpoints.json holds an address that is none") from None
+        if not is_loopback(parts.hostname or ""):
+            # A simulated account must never become a real one by an edited file.
+            raise SchemaFault("endpoints.json names an exchange that is not on this machine")
+        if parts.port is None:
+            raise SchemaFault("endpoints.json holds an address without a port")
+
+
+def _check_keys(*keys: str) -> None:
+    """Raise SchemaFault for a key that no header can carry; the key itself is not shown."""
+    try:
+        for key in keys:
+            token(key)
+    except WrongValue:
+        raise SchemaFault("endpoints.json holds a key that is none") from None
+
+
 def read_dashboard_url(path: Path) -> str | None:
     """Return where the page is, None when nobody has said so yet (any mode).
 
     Raises as read_endpoints does.
     """
     document = _read_document(path)
-    url = None if document is None else document.get("dashboard_url")
-    return url if isinstance(url, str) else None
+    address = None if document is None else document.get("dashboard_url")
+    return address if isinstance(address, str) else None
 
 
 def _read_document(path: Path) -> dict[str, object] | None:

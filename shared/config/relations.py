@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.config.faults import SettingFault, shown_value
 from shared.config.fields import CHAOS_OFF, SECRETS, SettingFields
 from shared.config.parsers import is_loopback
+from shared.config.sources import REPOSITORY
 from shared.models.mode import Mode
 from shared.models.strategies import REWARD_RISK_OF_STRATEGY
 
@@ -156,11 +159,16 @@ def _telegram_complete(fields: SettingFields) -> SettingFault | None:
     return _fault(missing[0], None, "is not set although its other half is", "Set both")
 
 
+def folders_of(fields: SettingFields) -> tuple[Path, Path]:
+    """Return the folders of state and logs, absolute; by default beside deploy_supervisor.py."""
+    return fields.state_dir or REPOSITORY / "state", fields.log_dir or REPOSITORY / "logs"
+
+
 def _folders_differ(fields: SettingFields) -> SettingFault | None:
-    if fields.state_dir is None or fields.state_dir != fields.log_dir:
+    state_dir, log_dir = folders_of(fields)
+    if os.path.realpath(state_dir) != os.path.realpath(log_dir):
         return None
-    name = fields.state_dir.name
-    return _fault("LOG_DIR", name, "is the STATE_DIR too", "Use two folders")
+    return _fault("LOG_DIR", log_dir.name, "is the STATE_DIR too", "Use two folders")
 
 
 def _account_of_mode(fields: SettingFields) -> SettingFault | None:

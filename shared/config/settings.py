@@ -21,9 +21,9 @@ from shared.config.faults import SettingFault, SettingsFault, shown_value
 from shared.config.fields import CHAOS_OFF, SECRETS, SettingFields
 from shared.config.parsers import WrongValue
 from shared.config.paths import LogPaths, StatePaths
-from shared.config.relations import broken_relations, mode_of
+from shared.config.relations import broken_relations, folders_of, mode_of
 from shared.config.sim_settings import SimSettings
-from shared.config.sources import REPOSITORY, gather
+from shared.config.sources import gather
 from shared.models.limits import Limits
 from shared.models.mode import Mode
 
@@ -166,6 +166,7 @@ def _fault_of(name: str, values: Mapping[str, str], error: object) -> SettingFau
 
 def _assembled(fields: SettingFields) -> Settings:
     mode = fields.trading_mode or Mode.SIM
+    state_dir, log_dir = folders_of(fields)
     return Settings(
         trading_mode=mode,
         limits=_limits(fields, mode),
@@ -173,8 +174,8 @@ def _assembled(fields: SettingFields) -> Settings:
         broker_key_id=fields.apca_api_key_id,
         broker_secret=fields.apca_api_secret_key,
         chaos_mode=",".join(fields.chaos_mode),
-        state_dir=fields.state_dir or REPOSITORY / "state",
-        log_dir=fields.log_dir or REPOSITORY / "logs",
+        state_dir=state_dir,
+        log_dir=log_dir,
         **_same_named(fields),
     )
 

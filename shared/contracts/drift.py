@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import SchemaFault
-
-FOUND_CHARACTERS_MAX = 80
+from shared.models.shown import shown
 
 
 class SchemaDrift(SchemaFault):
@@ -23,7 +22,4 @@ class SchemaDrift(SchemaFault):
 
 def picture(value: object) -> str:
     """Return a short text of a raw value for a message; long values are cut."""
-    text = f"{type(value).__name__} {value!r}"
-    if len(text) <= FOUND_CHARACTERS_MAX:
-        return text
-    return text[: FOUND_CHARACTERS_MAX - 1] + "…"
+    return f"{type(value).__name__} {shown(value)}"

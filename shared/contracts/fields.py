@@ -5,9 +5,10 @@ Only what is read is checked: extra fields are allowed, since vendors add some e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
@@ -15,7 +16,16 @@ from shared.contracts.drift import SchemaDrift, picture
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+AMOUNT_MAX = Decimal(10) ** 15
+"""Beyond any price, size or balance in dollars, and within what SQLite and floats can hold."""
+TEXT_CHARACTERS_MAX = 1_000
+YEARS = range(1970, 2200)
+"""Beyond them a stamp cannot be moved between time zones, or to its neighbours, safely."""
+
 _ABSENT = object()
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,40})?", re.ASCII)
+_NEVER_SET = "0001-01-01T00:00:00"
+"""Go writes a time that was never set as the year 1."""
 
 
 def as_list(raw: object, path: str) -> list[object]:
@@ -47,10 +57,12 @@ class Fields:
         return SchemaDrift(f"{self.path}.{name}", expected, found)
 
     def text(self, name: str) -> str:
-        """A text that is not empty."""
+        """A text that is not empty, of whole characters and of sensible length."""
         value = self.raw.get(name)
         if not isinstance(value, str) or not value:
             raise self.drift(name, "a text that is not empty")
+        if len(value) > TEXT_CHARACTERS_MAX or not _is_whole(value):
+            raise self.drift(name, f"a text of at most {TEXT_CHARACTERS_MAX} whole characters")
         return value
 
     def optional_text(self, name: str) -> str | None:
@@ -68,11 +80,11 @@ class Fields:
         return value
 
     def money(self, name: str) -> Decimal:
-        """A finite decimal written as a text, as the trading API does with every amount."""
+        """A plain decimal written as a text, as the trading API does with every amount."""
         value = self.raw.get(name)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _PLAIN_DECIMAL.fullmatch(value):
             raise self.drift(name, "a decimal as text")
-        return self._finite(name, value)
+        return self._bounded(name, Decimal(value))
 
     def money_from(self, name: str, least: Decimal) -> Decimal:
         """As `money`, and at least `least`."""
@@ -97,10 +109,11 @@ class Fields:
         value = self.raw.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise self.drift(name, "a number")
-        amount = self._finite(name, value)
-        if amount < 0:
+        # A float goes through its shortest text: the digits that the vendor wrote.
+        amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        if not amount.is_finite() or amount < 0:
             raise self.drift(name, "a number of 0 or more")
-        return amount
+        return self._bounded(name, amount)
 
     def moment(self, name: str) -> datetime:
         """A timezone-aware stamp (a text, or a datetime from a binary frame), as UTC."""
@@ -112,11 +125,16 @@ class Fields:
                 raise self.drift(name, "an RFC 3339 stamp") from None
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise self.drift(name, "a stamp with its timezone")
+        if value.year not in YEARS:
+            raise self.drift(name, f"a year from {YEARS.start} to {YEARS.stop - 1}")
         return value.astimezone(UTC)
 
     def optional_moment(self, name: str) -> datetime | None:
-        """As `moment`, or None."""
-        return None if self.raw.get(name) is None else self.moment(name)
+        """As `moment`, or None, also for a time that was never set."""
+        value = self.raw.get(name)
+        if value is None or (isinstance(value, str) and value.startswith(_NEVER_SET)):
+            return None
+        return self.moment(name)
 
     def choice(self, name: str, words: type[Choice]) -> Choice:
         """One of the words of an enumeration."""
@@ -128,12 +146,16 @@ class Fields:
                 raise self.drift(name, f"a known {words.__name__}") from None
         raise self.drift(name, f"a known {words.__name__}")
 
-    def _finite(self, name: str, value: str | int | float | Decimal) -> Decimal:
-        try:
-            # A float goes through its shortest text: the digits that the vendor wrote.
-            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        except InvalidOperation:
-            raise self.drift(name, "a decimal") from None
-        if not number.is_finite():
-            raise self.drift(name, "a finite decimal")
-        return number
+    def _bounded(self, name: str, amount: Decimal) -> Decimal:
+        if abs(amount) > AMOUNT_MAX:
+            raise self.drift(name, f"an amount of at most {AMOUNT_MAX}")
+        return amount
+
+
+def _is_whole(text: str) -> bool:
+    """Whether every character can be written as UTF-8: JSON lets half of a pair through."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from shared.events.types import Event
 from shared.models.json_values import from_json, to_json
+from shared.models.shown import shown
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
@@ -21,9 +22,9 @@ def event_from_json(record: object) -> Event:
     Other members beside the event's own, such as the journal's seq and CRC, are left alone.
     """
     if not isinstance(record, dict):
-        raise ValueError(f"an event must be an object, not {record!r}")
+        raise ValueError(f"an event must be an object, not {shown(record)}")
     kind = _KINDS.get(str(record.get("event")))
     if kind is None:
-        raise ValueError(f"unknown kind of event: {record.get('event')!r}")
+        raise ValueError(f"unknown kind of event: {shown(record.get('event'))}")
     event: Event = from_json(kind, record)
     return event

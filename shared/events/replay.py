@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from shared.events.apply import apply
 from shared.events.codec import event_from_json
+from shared.models.shown import shown
 from shared.models.trading_state import BotState
 
 
@@ -14,7 +15,7 @@ def replay(state: BotState, records: Iterable[object]) -> BotState:
     for record in records:
         events = record.get("events") if isinstance(record, dict) else None
         if not isinstance(events, list):
-            raise ValueError(f"a journal record without its events: {record!r}")
+            raise ValueError(f"a journal record without its events: {shown(record)}")
         for event in events:
             state = apply(state, event_from_json(event))
     return state

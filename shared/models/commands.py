@@ -13,10 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.errors import EXIT_CODES, FailureClass
+from shared.models.shown import shown
 
 COMMAND_LIFE_S = 60.0
 """A command older than this is refused: its reason may be gone."""
 TEXT_CHARACTERS_MAX = 500
+FIELD_CHARACTERS_MAX = 5_000
+"""Any text of a command or an answer that is read back."""
+SECONDS_MAX = 1e12
 _ID = re.compile(r"^[0-9A-Za-z][0-9A-Za-z-]{0,63}$")
 
 
@@ -75,10 +79,12 @@ class Command:
     """Seconds since boot when it was given."""
     expires_boottime_s: float
     args: Mapping[str, ArgValue] = field(default_factory=dict)
+    begun: Mapping[str, str] = field(default_factory=dict)
+    """What its holder began to do it to, noted before; empty while nothing was begun."""
 
     def __post_init__(self) -> None:
         if not is_command_id(self.id):
-            raise ValueError(f"id must be 1..64 letters, digits and dashes, not {self.id!r}")
+            raise ValueError(f"id must be 1..64 letters, digits and dashes, not {shown(self.id)}")
 
     def is_expired(self, boot_id: str, boottime_s: float) -> bool:
         """Whether it is too old at that moment; one of another boot always is."""
@@ -95,7 +101,7 @@ class Command:
 
     def as_document(self) -> dict[str, object]:
         """Return the command under the names of CONTRACTS.md section 4."""
-        return {
+        document: dict[str, object] = {
             "id": self.id,
             "command": self.command.value,
             "args": dict(self.args),
@@ -106,6 +112,9 @@ class Command:
             "boottime_s": self.boottime_s,
             "expires_boottime_s": self.expires_boottime_s,
         }
+        if self.begun:
+            document["begun"] = dict(self.begun)
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,11 @@ def command_from_document(document: object) -> Command:
     args = _object(data.get("args"), "args")
     for name, value in args.items():
         if not isinstance(value, str | bool):
-            raise ValueError(f"args.{name} must be text or true/false, not {value!r}")
+            raise ValueError(f"args.{name} must be text or true/false, not {shown(value)}")
+    begun = _object(data.get("begun", {}), "begun")
+    for name, value in begun.items():
+        if not isinstance(value, str):
+            raise ValueError(f"begun.{name} must be text, not {shown(value)}")
     return Command(
         id=_text(data, "id"),
         command=CommandName(_text(data, "command")),
@@ -155,6 +168,7 @@ def command_from_document(document: object) -> Command:
         boottime_s=_number(data, "boottime_s"),
         expires_boottime_s=_number(data, "expires_boottime_s"),
         args={name: value for name, value in args.items() if isinstance(value, str | bool)},
+        begun={name: value for name, value in begun.items() if isinstance(value, str)},
     )
 
 
@@ -178,15 +192,15 @@ def _object(value: object, name: str) -> dict[str, object]:
 
 def _text(data: Mapping[str, object], name: str) -> str:
     value = data.get(name)
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be text, not {value!r}")
+    if not isinstance(value, str) or len(value) > FIELD_CHARACTERS_MAX:
+        raise ValueError(f"{name} must be text of sensible length, not {shown(value)}")
     return value
 
 
 def _number(data: Mapping[str, object], name: str) -> float:
     value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > SECONDS_MAX:
+        raise ValueError(f"{name} must be a number of seconds, not {shown(value)}")
     return float(value)
 
 

@@ -16,11 +16,15 @@ from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from shared.models.numbers import decimal_of
+from shared.models.shown import shown
 
 Codec = tuple[Callable[[Any], Any], Callable[[Any, str], Any]]
 """(encode a value, decode a JSON value found under a named path)."""
 
 Value = TypeVar("Value")
+
+NUMBER_MAX = 10**18
+"""Counters and seconds stay far below it; beyond it arithmetic would not be exact, or not end."""
 
 
 def to_json(value: object) -> dict[str, Any]:
@@ -42,30 +46,33 @@ def encode_decimal(number: Decimal) -> str:
 
 def _decode_datetime(data: object, path: str) -> datetime:
     if not isinstance(data, str):
-        raise ValueError(f"{path} must be an ISO time, not {data!r}")
+        raise ValueError(f"{path} must be an ISO time, not {shown(data)}")
     try:
         moment = datetime.fromisoformat(data)
     except ValueError:
-        raise ValueError(f"{path} is no ISO time: {data!r}") from None
+        raise ValueError(f"{path} is no ISO time: {shown(data)}") from None
     if moment.tzinfo is None:
-        raise ValueError(f"{path} must carry a timezone: {data!r}")
-    return moment.astimezone(UTC)
+        raise ValueError(f"{path} must carry a timezone: {shown(data)}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{path} lies beyond the calendar: {data!r}") from None
 
 
 def _decode_date(data: object, path: str) -> date:
     if not isinstance(data, str):
-        raise ValueError(f"{path} must be an ISO date, not {data!r}")
+        raise ValueError(f"{path} must be an ISO date, not {shown(data)}")
     try:
         return date.fromisoformat(data)
     except ValueError:
-        raise ValueError(f"{path} is no ISO date: {data!r}") from None
+        raise ValueError(f"{path} is no ISO date: {shown(data)}") from None
 
 
 def _plain(kind: type) -> Codec:
     def decode(data: Any, path: str) -> Any:
         exact = type(data) is kind or (kind is float and type(data) is int)
-        if not exact:
-            raise ValueError(f"{path} must be {kind.__name__}, not {data!r}")
+        if not exact or (kind in (int, float) and abs(data) > NUMBER_MAX):
+            raise ValueError(f"{path} must be {kind.__name__}, not {shown(data)}")
         return kind(data)
 
     return (lambda value: value), decode
@@ -76,7 +83,7 @@ def _enum(kind: type[Enum]) -> Codec:
         try:
             return kind(data)
         except ValueError:
-            raise ValueError(f"{path} is no {kind.__name__}: {data!r}") from None
+            raise ValueError(f"{path} is no {kind.__name__}: {shown(data)}") from None
 
     return (lambda value: value.value), decode
 
@@ -94,7 +101,7 @@ def _sequence(inner: Codec) -> Codec:
 
     def decode_all(data: Any, path: str) -> Any:
         if not isinstance(data, list):
-            raise ValueError(f"{path} must be a list, not {data!r}")
+            raise ValueError(f"{path} must be a list, not {shown(data)}")
         return tuple(decode(item, f"{path}[{number}]") for number, item in enumerate(data))
 
     return (lambda value: [encode(item) for item in value]), decode_all
@@ -105,7 +112,7 @@ def _mapping(inner: Codec) -> Codec:
 
     def decode_all(data: Any, path: str) -> Any:
         if not isinstance(data, dict):
-            raise ValueError(f"{path} must be an object, not {data!r}")
+            raise ValueError(f"{path} must be an object, not {shown(data)}")
         return {str(key): decode(item, f"{path}.{key}") for key, item in data.items()}
 
     return (lambda value: {key: encode(item) for key, item in value.items()}), decode_all
@@ -126,7 +133,7 @@ def _dataclass(kind: type) -> Codec:
 
     def decode(data: Any, path: str) -> Any:
         if not isinstance(data, dict):
-            raise ValueError(f"{path} must be an object, not {data!r}")
+            raise ValueError(f"{path} must be an object, not {shown(data)}")
         absent = sorted(required - data.keys())
         if absent:
             raise ValueError(f"{path} lacks {', '.join(absent)}")

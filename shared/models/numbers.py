@@ -5,23 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from shared.models.shown import shown
+
+DIGITS_BEFORE_MAX, DIGITS_BEHIND_MAX = 30, 60
+"""Places around the decimal point that a number of ours may need; 1e999999 would be a megabyte."""
 CENT = Decimal("0.01")
 
 
 def decimal_of(value: object, field: str) -> Decimal:
     """Return a finite Decimal made of a string, int or Decimal.
 
-    Raises ValueError naming the field for floats, NaN, infinity and anything unreadable:
-    a float has already lost the cents.
+    Raises ValueError naming the field for floats, NaN, infinity, numbers beyond all reason and
+    anything unreadable: a float has already lost the cents.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError(f"{field} must be a decimal string or Decimal, not {value!r}")
+        raise ValueError(f"{field} must be a decimal string or Decimal, not {shown(value)}")
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"{field} is no number: {value!r}") from None
+        raise ValueError(f"{field} is no number: {shown(value)}") from None
     if not number.is_finite():
-        raise ValueError(f"{field} must be finite, not {value!r}")
+        raise ValueError(f"{field} must be finite, not {shown(value)}")
+    if not -DIGITS_BEHIND_MAX <= number.adjusted() <= DIGITS_BEFORE_MAX:
+        raise ValueError(f"{field} is beyond all reason: {shown(value)}")
     return number
 
 

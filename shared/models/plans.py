@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from shared.models.shown import shown
+
 
 class PlanKind(StrEnum):
     """What a plan is for."""
@@ -59,7 +61,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.step not in PLAN_STEPS[self.kind]:
-            raise ValueError(f"{self.step!r} is no step of a {self.kind.value} plan")
+            raise ValueError(f"{shown(self.step)} is no step of a {self.kind.value} plan")
 
     @property
     def step_number(self) -> int:

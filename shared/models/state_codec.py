@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from shared.models.json_values import codec_of
 from shared.models.order_book import OrderBook
 from shared.models.orders import Order
+from shared.models.shown import shown
 from shared.models.trading_state import BotState
 
 _HINTS = get_type_hints(BotState)
@@ -35,5 +36,14 @@ def state_from_payload(payload: object) -> BotState:
     values = {
         name: codec[1](payload[name], name) for name, codec in _MEMBERS.items() if name in payload
     }
+    _check_names({name: one.symbol for name, one in values["positions"].items()})
+    _check_names({name: one.client_order_id for name, one in values["orders"].items()})
     values["orders"] = OrderBook(values["orders"].values())
     return BotState(**values)
+
+
+def _check_names(own_names: Mapping[str, str]) -> None:
+    """Raise ValueError for a value that stands under a name which is not its own."""
+    for name, own_name in own_names.items():
+        if name != own_name:
+            raise ValueError(f"{shown(own_name)} stands under the name {shown(name)}")

@@ -129,8 +129,8 @@ def read_in(folder: int, name: str, bytes_max: int, files: FilePort) -> bytes:
     try:
         descriptor = files.open_read(folder, name)
     except OSError as failure:
-        if _is_link(folder, name):
-            raise UnsafeFile(f"{name} is a symbolic link; remove it") from failure
+        with suppress(OSError):
+            _refuse_odd(name, os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode, failure)
         raise
     try:
         return _read_all(descriptor, name, bytes_max, files)
@@ -140,23 +140,34 @@ def read_in(folder: int, name: str, bytes_max: int, files: FilePort) -> bytes:
 
 
 def _read_all(descriptor: int, name: str, bytes_max: int, files: FilePort) -> bytes:
-    if not stat.S_ISREG(files.status(descriptor).st_mode):
-        raise UnsafeFile(f"{name} is not a regular file; remove it")
+    status = files.status(descriptor)
+    _refuse_odd(name, status.st_mode)
     parts: list[bytes] = []
-    size = 0
-    while part := files.read(descriptor, min(_READ_AT_ONCE, bytes_max + 1 - size)):
+    found = 0
+    # The size first: what is too large costs no memory. It may grow meanwhile, so it is counted.
+    while max(status.st_size, found) <= bytes_max:
+        part = files.read(descriptor, min(_READ_AT_ONCE, bytes_max + 1 - found))
+        if not part:
+            return b"".join(parts)
         parts.append(part)
-        size += len(part)
-        if size > bytes_max:
-            raise TooLarge(f"{name} is larger than {bytes_max} bytes")
-    return b"".join(parts)
+        found += len(part)
+    raise TooLarge(f"{name} is larger than {bytes_max} bytes")
 
 
-def _is_link(folder: int, name: str) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
+def refuse_odd_file(path: Path) -> None:
+    """Raise UnsafeFile (a ConfigFault) when a link, a folder, a pipe or the like stands there.
+
+    For files that a library opens by their path. Nothing, or what cannot be looked at, passes.
+    """
+    with suppress(OSError):
+        _refuse_odd(path.name, path.lstat().st_mode)
+
+
+def _refuse_odd(name: str, mode: int, cause: OSError | None = None) -> None:
+    if stat.S_ISLNK(mode):
+        raise UnsafeFile(f"{name} is a symbolic link; remove it") from cause
+    if not stat.S_ISREG(mode):
+        raise UnsafeFile(f"{name} is not a regular file; remove it") from cause
 
 
 def remove_litter(path: Path, files: FilePort = REAL) -> None:

@@ -22,6 +22,8 @@ from typing import Any, TypeGuard
 VERSION = 1
 DOCUMENT_BYTES_MAX = 32_000_000
 DEPTH_MAX = 32
+COUNT_MAX = 2**53
+"""No count of ours comes near it, and what lies beyond it was never written by us."""
 _ENVELOPE_BYTES_MAX = 1_000
 _OPENING = b'{"envelope": '
 _MIDDLE = b', "payload": '
@@ -30,6 +32,7 @@ _STAMP_KEY = "stamp"
 _STAMPED = ("version", "seq", "epoch", "boot_id", "written_at")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_SURROGATE_MARK = r"\ud"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -69,12 +72,23 @@ class Sealed:
 
 
 def render(value: Mapping[str, object]) -> bytes:
-    """Return compact ASCII JSON; ValueError for NaN, infinity, cycles and foreign types."""
+    """Return compact ASCII JSON; ValueError for NaN, infinity, cycles and foreign types.
+
+    Half of a surrogate pair, which foreign JSON may bring in, becomes a question mark: our own
+    reader refuses it.
+    """
     try:
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = _dumped(value)
+        if _SURROGATE_MARK in text:
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+            text = _dumped(json.loads(whole))
     except (TypeError, RecursionError) as failure:
         raise ValueError(f"cannot be written as JSON: {failure}") from None
     return text.encode("ascii")
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def seal(payload: Mapping[str, object], header: Header) -> bytes:
@@ -146,7 +160,7 @@ def _header(members: dict[str, Any], head: bytes) -> Header:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < COUNT_MAX
 
 
 def parse_object(data: bytes, bytes_max: int = DOCUMENT_BYTES_MAX) -> dict[str, Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.clock import Clock
 from shared.errors import SchemaFault
-from shared.persistence.atomic_file import BACKUP_SUFFIX, TooLarge, read_in
-from shared.persistence.document import (
-    DOCUMENT_BYTES_MAX,
-    Malformed,
-    NewerVersion,
-    Sealed,
-    unseal,
-)
+from shared.persistence.atomic_file import BACKUP_SUFFIX, read_in
+from shared.persistence.document import DOCUMENT_BYTES_MAX, NewerVersion, Sealed, unseal
 from shared.persistence.file_port import FilePort
 from shared.persistence.quarantine import move_aside
+
+Judge = Callable[[Mapping[str, object]], object]
+"""Raises ValueError for a payload that is no state, whatever its checksum says."""
+
+
+def believe(_payload: Mapping[str, object]) -> None:
+    """Judge nothing: the checksum alone decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Finder:
     folder: int
     clock: Clock
     files: FilePort
+    judge: Judge
     notes: list[str] = field(default_factory=list)
     damaged: bool = False
     """Whether a generation was there and could not be believed."""
@@ -45,12 +48,14 @@ class Finder:
         """
         try:
             raw = read_in(self.folder, name, DOCUMENT_BYTES_MAX, self.files)
-            return Generation(unseal(raw), raw)
+            document = unseal(raw)
+            self.judge(document.payload)
+            return Generation(document, raw)
         except FileNotFoundError:
             return None
         except NewerVersion as newer:
             raise SchemaFault(f"{name} is {newer}; use the newer program") from None
-        except (TooLarge, Malformed) as failure:
+        except ValueError as failure:
             self.damaged = True
             self.set_damaged_aside(name, str(failure))
             return None

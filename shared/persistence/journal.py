@@ -141,7 +141,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except TooLarge as failure:
-            raise SchemaFault(str(failure)) from None
+            return Scan(bad=1, notes=[str(failure)])
         found = scan(raw)
         if found.version > VERSION:
             raise SchemaFault(
@@ -202,6 +202,28 @@ class Journal:
                 f"{self._base_seq}: an older state was put back"
             )
         return tuple(line.value for line in self._lines if line.seq > after_seq)
+
+    def begin_after(self, seq: int) -> None:
+        """Go on behind that number when the journal ends before it: what a saved state knows is
+        never numbered again, though the journal was lost.
+        """
+        if seq > self._last_seq:
+            self.close()
+            self._lines, self._base_seq, self._last_seq = [], seq, seq
+
+    def keep_damaged(self) -> str:
+        """Keep the file as it stands under another name and go on in a fresh one with the same
+        records; return that name. Raises TransientFault when the disk refuses.
+        """
+        self.close()
+        try:
+            with opened_folder(self.path.parent, self._files) as folder:
+                kept = move_aside(folder, self.path.name, self._clock, self._files)
+            self._write_fresh(self._lines)
+        except OSError as failure:
+            self.close()
+            raise disk_refused(self.path, "set aside", failure) from failure
+        return kept
 
     def compact(self, upto_seq: int) -> None:
         """Drop the records up to that number; call it only when a saved state holds them.

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.persistence.document import Malformed, parse_object, render
+from shared.persistence.document import COUNT_MAX, Malformed, parse_object, render
 
 VERSION = 1
 RECORD_BYTES_MAX = 1_000_000
@@ -57,6 +57,8 @@ def read_line(text: bytes) -> Line:
     seq, kind, body = int(match[1]), match[3].decode(), match[4]
     if b"%08x" % _crc(seq, kind, body) != match[2]:
         raise Malformed("its checksum does not fit")
+    if seq >= COUNT_MAX:
+        raise Malformed("its number is beyond all reason")
     return Line(seq, kind, parse_object(body, RECORD_BYTES_MAX), text + b"\n")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from shared.clock import Clock, utc_text
 from shared.errors import ConfigFault, SchemaFault, TransientFault
 from shared.models.pnl import Trade
+from shared.persistence.atomic_file import refuse_odd_file
 from shared.persistence.market_schema import set_aside
 from shared.risk.approved import CheckResult
 
@@ -100,8 +101,7 @@ class LedgerWriter:
         """
         if self._database is not None:
             return
-        if self._path.is_symlink():
-            raise ConfigFault(f"{self._path.name} is a symbolic link; remove it")
+        refuse_odd_file(self._path)
         try:
             self._database = _opened(self._path)
         except sqlite3.OperationalError as failure:
@@ -256,6 +256,7 @@ class LedgerReader:
         if not self._path.exists():
             return ()
         try:
+            refuse_odd_file(self._path)
             address = f"{self._path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as database:
                 database.row_factory = sqlite3.Row
@@ -265,5 +266,5 @@ class LedgerReader:
                 if version > VERSION:
                     raise SchemaFault(f"{self._path.name} is of version {version}")
                 return tuple(dict(row) for row in database.execute(statement, (limit,)))
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, ConfigFault) as failure:
             raise TransientFault(f"{self._path.name} cannot be read: {failure}") from failure

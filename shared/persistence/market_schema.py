@@ -11,6 +11,8 @@ import sqlite3
 from pathlib import Path
 
 from shared.clock import Clock
+from shared.errors import SchemaFault
+from shared.persistence.atomic_file import refuse_odd_file
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
@@ -39,7 +41,10 @@ CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Open the file; raises sqlite3.Error when it is no readable database."""
+    """Open the file; raises sqlite3.Error when it is no readable database, ConfigFault for a
+    link or anything but a regular file in its place.
+    """
+    refuse_odd_file(path)
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -49,13 +54,17 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Open the file for writing and make sure of its tables; raises sqlite3.Error."""
+    """Open the file for writing and make sure of its tables; raises sqlite3.Error, SchemaFault
+    for a newer version (left alone), ConfigFault for a link in its place.
+    """
     connection = connect(path, read_only=False)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise SchemaFault(f"{path.name} is of version {version}, newer than this program")
         if version not in (0, SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"market.db has version {version}, not {SCHEMA_VERSION}")
+        connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(TABLES)
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":

@@ -7,18 +7,21 @@ the row's id and never sees half a batch.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from shared.errors import TransientFault
+from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
+from shared.models.numbers import require_positive
 from shared.persistence.market_rows import FeedStatus, StoredQuote, moment_of, stamp_of
 from shared.persistence.market_schema import connect
+
+Value = TypeVar("Value")
 
 NEW_CANDLES_MAX = 50_000
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -36,7 +39,8 @@ class MarketStoreReader:
     """Reads market.db; opens it again when data-daemon has made a new one.
 
     While there is no store yet everything is empty. A store that cannot be read raises
-    TransientFault: a failed read is never an empty answer.
+    TransientFault: a failed read is never an empty answer. A single row that means nothing is
+    left out, for it would be met again at each start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +63,7 @@ class MarketStoreReader:
             "WHERE id > ? ORDER BY id LIMIT ?",
             (after_rowid, NEW_CANDLES_MAX),
         )
-        return [_candle(row) for row in rows], int(rows[-1][7]) if rows else after_rowid
+        return _candles(rows), int(rows[-1][7]) if rows else after_rowid
 
     def last_candles(self, symbol: str, n: int) -> list[Candle]:
         """Return the newest `n` one-minute candles of a symbol, oldest first."""
@@ -78,33 +82,26 @@ class MarketStoreReader:
             "SELECT close FROM daily WHERE symbol=? AND start<? ORDER BY start DESC LIMIT 1",
             (symbol, stamp_of(today)),
         )
-        return Decimal(str(value)) if value is not None else None
+        return _decoded(_price, value) if value is not None else None
 
     def quotes(self) -> dict[str, StoredQuote]:
         """Return the newest quote of each symbol."""
         rows = self._rows("SELECT symbol, at, bid, ask, bid_size, ask_size, received_s FROM quotes")
-        return {
-            row[0]: StoredQuote(
-                Quote(row[0], moment_of(row[1]), Decimal(row[2]), Decimal(row[3]), row[4], row[5]),
-                row[6],
-            )
-            for row in rows
-        }
+        found = (_decoded(_quote, row) for row in rows)
+        return {stored.quote.symbol: stored for stored in found if stored is not None}
 
     def feed_status(self) -> list[FeedStatus]:
         """Return what data-daemon last said of each feed."""
         rows = self._rows(
             "SELECT feed, state, reason, last_at, age_basis, written_s FROM feeds ORDER BY feed"
         )
-        return [
-            FeedStatus(r[0], r[1], r[2], None if r[3] is None else moment_of(r[3]), r[4], r[5])
-            for r in rows
-        ]
+        found = (_decoded(_feed, row) for row in rows)
+        return [feed for feed in found if feed is not None]
 
     def minute(self) -> datetime | None:
         """Return the newest minute that is stored completely (lock-step), None without one."""
         value = self._one("SELECT value FROM facts WHERE name='minute'")
-        return moment_of(int(str(value))) if value is not None else None
+        return _decoded(_minute, value) if value is not None else None
 
     def source(self) -> str | None:
         """Return which market the content belongs to."""
@@ -120,7 +117,7 @@ class MarketStoreReader:
         self._file = None
 
     def _last(self, query: str, symbol: str, n: int) -> list[Candle]:
-        return [_candle(row) for row in reversed(self._rows(query, (symbol, n)))]
+        return _candles(self._rows(query, (symbol, n))[::-1])
 
     def _one(self, query: str, values: Sequence[object] = ()) -> object:
         rows = self._rows(query, values)
@@ -130,14 +127,14 @@ class MarketStoreReader:
         try:
             db = self._connection()
             return [] if db is None else db.execute(query, values).fetchall()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ConfigFault) as error:
             self.close()
             raise TransientFault(f"market.db cannot be read: {error}") from error
 
     def _connection(self) -> sqlite3.Connection | None:
         """Return a connection to the file that lies there now, None when there is none."""
         try:
-            status = self._path.stat()
+            status = self._path.stat(follow_symlinks=False)
         except FileNotFoundError:
             self.close()
             return None
@@ -147,6 +144,21 @@ class MarketStoreReader:
             self._db = connect(self._path, read_only=True)
             self._file = file
         return self._db
+
+
+def _decoded(make: Callable[[Any], Value], row: object) -> Value | None:
+    """Return what a row means, None for one that means nothing: SQLite sees no flipped bit, and a
+    row that no start can read must cost itself and nothing else.
+    """
+    try:
+        return make(row)
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _candles(rows: Iterable[tuple[Any, ...]]) -> list[Candle]:
+    found = (_decoded(_candle, row) for row in rows)
+    return [candle for candle in found if candle is not None]
 
 
 def _candle(row: tuple[Any, ...]) -> Candle:
@@ -160,3 +172,27 @@ def _candle(row: tuple[Any, ...]) -> Candle:
         Decimal(close),
         volume,
     )
+
+
+def _quote(row: tuple[Any, ...]) -> StoredQuote:
+    symbol, at, bid, ask, bid_size, ask_size, received_s = row
+    return StoredQuote(
+        Quote(symbol, moment_of(at), Decimal(bid), Decimal(ask), bid_size, ask_size),
+        float(received_s),
+    )
+
+
+def _feed(row: tuple[Any, ...]) -> FeedStatus:
+    feed, state, reason, last_at, age_basis, written_s = row
+    moment = None if last_at is None else moment_of(last_at)
+    return FeedStatus(feed, state, reason, moment, age_basis, float(written_s))
+
+
+def _price(text: object) -> Decimal:
+    price = Decimal(str(text))
+    require_positive(price, "price")
+    return price
+
+
+def _minute(text: object) -> datetime:
+    return moment_of(int(str(text)))

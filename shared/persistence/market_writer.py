@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shared.clock import Clock
-from shared.errors import TransientFault
+from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
 from shared.persistence.market_rows import FeedStatus, stamp_of
 from shared.persistence.market_schema import create, set_aside
@@ -55,7 +55,10 @@ class StoreDamaged(TransientFault):
 
 
 class MarketStoreWriter:
-    """The one writer. Opening sets an unreadable file aside and begins anew."""
+    """The one writer. Opening sets an unreadable file aside and begins anew; it raises
+    SchemaFault for a newer version, TransientFault for a refusing disk or something odd in the
+    file's place: data-daemon waits until it is gone.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -73,7 +76,7 @@ class MarketStoreWriter:
                     raise
                 self.set_aside = set_aside(self._path, self._clock)
                 return create(self._path)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ConfigFault) as error:
             raise TransientFault(f"market.db cannot be opened: {error}") from error
 
     def source(self) -> str | None:

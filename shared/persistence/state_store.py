@@ -36,7 +36,7 @@ from shared.persistence.document import (
 )
 from shared.persistence.fence import Fence
 from shared.persistence.file_port import REAL, FilePort
-from shared.persistence.generations import Finder, Generation
+from shared.persistence.generations import Finder, Generation, Judge, believe
 from shared.persistence.journal import JOURNAL_BYTES_MAX
 from shared.persistence.journal_lines import scan
 from shared.persistence.marker import MARKER_NAME, WriterFenced
@@ -76,7 +76,8 @@ class LoadedState:
 class StateStore:
     """One writer's view of trading_state.json; used by one thread.
 
-    `lock`, when given, must be held for each commit.
+    `lock`, when given, must be held for each commit. `judge`, when given, raises ValueError for a
+    payload that is no state: it is moved aside like other damage.
     """
 
     def __init__(
@@ -85,12 +86,14 @@ class StateStore:
         clock: Clock,
         files: FilePort = REAL,
         lock: TradingLock | None = None,
+        judge: Judge = believe,
     ) -> None:
         self._paths = paths
         self._name = paths.trading_state.name
         self._clock = clock
         self._files = files
         self._lock = lock
+        self._judge = judge
         self._fence = Fence(clock, files)
         self._epoch = 0
         self._seq = 0
@@ -114,7 +117,7 @@ class StateStore:
         try:
             with opened_folder(self._paths.root, self._files) as folder:
                 self._fence.load(folder, notes)
-                finder = Finder(folder, self._clock, self._files, notes)
+                finder = Finder(folder, self._clock, self._files, self._judge, notes)
                 found, is_backup = finder.newest(self._name)
                 epoch = found.document.header.epoch if found is not None else 0
                 self._epoch = max(epoch, self._fence.marker.epoch) + 1
@@ -193,7 +196,7 @@ class StateStore:
                     self._move_out(folder, self._owner, notes)
                 self._move_in(folder, wanted)
                 self._files.fsync(folder)
-                finder = Finder(folder, self._clock, self._files, notes)
+                finder = Finder(folder, self._clock, self._files, self._judge, notes)
                 found, is_backup = finder.newest(self._name)
                 self._was_damaged = finder.damaged or (self._owner is None and self._was_damaged)
                 is_first = self._is_first_start(folder, wanted) if found is None else False

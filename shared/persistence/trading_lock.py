@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from shared.errors import ConfigFault, TransientFault
+from shared.persistence.atomic_file import refuse_odd_file
 
 _PID_BYTES_MAX = 32
 _POLL_S = 0.01
@@ -38,11 +39,12 @@ class TradingLock:
     def acquire(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s` seconds; True when the lock is ours, False when another has it.
 
-        Raises ConfigFault when STATE_DIR cannot carry a lock (a link in its place, a file system
-        without locks), TransientFault when the system refuses otherwise.
+        Raises ConfigFault when STATE_DIR cannot carry a lock (a link or a folder in its place, a
+        file system without locks), TransientFault when the system refuses otherwise.
         """
         if self._lock.is_locked:
             return self.held
+        refuse_odd_file(self.path)
         try:
             self._lock.acquire(timeout=max(0.0, timeout_s), poll_interval=_POLL_S)
         except Timeout:

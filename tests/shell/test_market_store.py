@@ -246,11 +246,11 @@ def test_reader_when_store_is_garbage_then_transient_fault(path: Path) -> None:
         MarketStoreReader(path).quotes()
 
 
-def test_writer_when_other_version_then_set_aside(path: Path) -> None:
-    """A store of another version can be fetched again: it is set aside, not read."""
+def test_writer_when_older_version_then_set_aside(path: Path) -> None:
+    """A store of a version before ours can be fetched again: it is set aside, not read."""
     writer_of(path).close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version=99")
+        db.execute("PRAGMA user_version=-1")
     db.close()
     assert writer_of(path).set_aside is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_file_when_a_value_holds_a_dollar_then_it_is_a_dollar(tmp_path: Path) ->
     assert found.broker_secret.get_secret_value() == f"{SECRET}$HOME${{X}}"
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"SIM_SEED=5\r\nSYMBOLS=AAPL,MSFT\r\n",
+        b"\xef\xbb\xbfexport SIM_SEED=\"5\"\nexport SYMBOLS='AAPL,MSFT' # two\n",
+        b"  SIM_SEED = 5\n\n# a word\nSYMBOLS=AAPL MSFT\n",
+        b"SIM_SEED=5\rSYMBOLS=aapl,AAPL,MSFT",
+    ],
+)
+def test_file_when_another_editor_wrote_it_then_the_same_is_read(
+    tmp_path: Path, raw: bytes
+) -> None:
+    """Line ends, byte order mark, export, quotes, blanks and comments of other systems."""
+    found = load_settings({}, env_file(tmp_path, raw))
+
+    assert (found.sim.seed, found.symbols) == (5, ("AAPL", "MSFT"))
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_file_when_others_may_read_its_secret_then_it_is_refused(tmp_path: Path, mode: int) -> None:
     """0600 when a secret stands in it; without one nobody minds."""
@@ -96,6 +115,8 @@ def test_file_when_others_may_read_its_secret_then_it_is_refused(tmp_path: Path,
         (f'APCA_API_SECRET_KEY="{SECRET}\nSIM_SEED=1\nUW_API_TOKEN="x\n', "is not NAME=value"),
         (f'APCA_API_SECRET_KEY="{SECRET}\nSIM_SEED=1"\n', "control character"),
         (b"SIM_SEED=\xff\xfe\n", "not UTF-8 text"),
+        (f"UW_API_TOKEN={SECRET}".encode("utf-16"), "not UTF-8 text"),
+        (f"UW_API_TOKEN={SECRET}".encode("utf-16-le"), "its name is no setting"),
         (b"#" * 1_000_001, "larger than"),
         ("SIM_SEED=five\n", "SIM_SEED=five: is no whole number"),
     ],
@@ -178,3 +199,27 @@ def test_endpoints_when_the_file_is_not_ours_then_it_is_refused(tmp_path: Path, 
 
     with pytest.raises(SchemaFault):
         read_endpoints(path)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("exchange_url", "http://[::1"), ("exchange_url", "http://127.0.0.1:x"),
+        ("exchange_url", "http://127.0.0.1:99999"), ("exchange_url", "http://127.0.0.1"),
+        ("exchange_stream_url", "http://127.0.0.1:1/stream"), ("exchange_key_id", "two\nlines"),
+        ("exchange_secret_key", "\ud800"), ("exchange_secret_key", "x" * 1_000),
+    ],
+)  # fmt: skip
+def test_endpoints_when_one_member_is_absurd_then_it_is_refused_without_a_key(
+    tmp_path: Path, member: str, value: str
+) -> None:
+    """What no socket and no header can take is met here, and not where it is used."""
+    path = tmp_path / "endpoints.json"
+    write_endpoints(path, exchange=exchange_endpoints(9123, "key", SECRET), dashboard_url=None)
+    assert read_endpoints(path) is not None
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {member: value}), encoding="utf-8")
+
+    with pytest.raises(SchemaFault) as caught:
+        read_endpoints(path)
+
+    assert SECRET not in str(caught.value)
