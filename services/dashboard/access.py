@@ -105,10 +105,10 @@ def _is_address(name: str) -> bool:
 
 
 def _origin_refusal(facts: Facts) -> Refusal | None:
-    if facts.method in ("GET", "HEAD"):
-        return None
     foreign = Refusal(403, "foreign_origin", "a page of another site may not ask for this")
-    if facts.fetch_site not in (None, "same-origin", "none"):
+    # A link on another site may lead here: such a reading request carries no Origin.
+    reads = facts.method in ("GET", "HEAD")
+    if not reads and facts.fetch_site not in (None, "same-origin", "none"):
         return foreign
     if facts.origin is None:
         return None

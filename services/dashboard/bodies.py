@@ -14,7 +14,7 @@ FORM_FIELDS_MAX = 20
 REASON_CHARACTERS_MAX = 500
 NAME_CHARACTERS_MAX = 100
 
-_SYMBOL = re.compile(r"^[A-Z][A-Z0-9./]{0,11}$")
+_SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
 _WORDS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
@@ -144,7 +144,9 @@ def person(value: object) -> str:
 
 def symbol(value: object) -> str:
     """A ticker in capitals."""
-    if not isinstance(value, str) or not _SYMBOL.match(value.strip().upper()):
+    if not isinstance(value, str) or not value.isascii():
+        raise ValueError("must be a ticker such as AAPL")
+    if not _SYMBOL.match(value.strip().upper()):
         raise ValueError("must be a ticker such as AAPL")
     return value.strip().upper()
 

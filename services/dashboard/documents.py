@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.dashboard.tolerant import number_of
+from shared.health.judge import CLOCK_SLACK_S
+
 Document = Mapping[str, Any]
 
 BOT_STATUS_FRESH_S = 10.0
@@ -51,10 +54,11 @@ def bot_status_age_s(reading: Reading) -> float | None:
     status = reading.bot_status
     if status is None or status.get("boot_id") != reading.boot_id:
         return None
-    written_s = status.get("boottime_s")
-    if isinstance(written_s, bool) or not isinstance(written_s, int | float):
+    written_s = number_of(status, "boottime_s")
+    if written_s is None or isinstance(status["boottime_s"], str):
         return None
-    return max(0.0, reading.boottime_s - written_s)
+    age_s = reading.boottime_s - float(written_s)
+    return max(0.0, age_s) if age_s >= -CLOCK_SLACK_S else None
 
 
 def is_bot_status_fresh(reading: Reading) -> bool:

@@ -46,6 +46,11 @@ def quantity(value: Decimal | None) -> str:
     return f"{value.quantize(_SHARE_STEP).normalize():,f}"
 
 
+def count(number: int | None) -> str:
+    """A whole number of things."""
+    return NOTHING if number is None else str(number)
+
+
 def percent(fraction: Decimal | None, places: int = 1) -> str:
     """A fraction as a percentage: 0.025 is `2.5 %`."""
     return NOTHING if fraction is None else f"{fraction * 100:.{places}f} %"

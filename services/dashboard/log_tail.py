@@ -13,8 +13,10 @@ from shared.config.paths import LogPaths
 
 LINES_MAX = 1_000
 TAIL_BYTES_MAX = 1_048_576
+MESSAGE_CHARACTERS_MAX = 16_384
+"""Of a line that is no JSON object at most so much is shown: its end."""
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
 def tail(log_dir: Path, service: str, count: int, level: str = "") -> list[dict[str, Any]] | None:
@@ -28,9 +30,9 @@ def tail(log_dir: Path, service: str, count: int, level: str = "") -> list[dict[
     raw = _last_bytes(LogPaths(log_dir).service(service))
     if raw is None:
         return None
-    lowest = _LEVELS.get(level.upper(), 0)
-    lines = [_entry(line) for line in raw.decode("utf-8", "replace").splitlines() if line.strip()]
-    shown = [line for line in lines if _LEVELS.get(str(line.get("level")), 100) >= lowest]
+    lowest = LEVELS.get(level.upper(), 0)
+    lines = [_entry(line) for line in raw.decode("utf-8", "replace").split("\n") if line.strip()]
+    shown = [line for line in lines if LEVELS.get(str(line.get("level")), 100) >= lowest]
     return shown[-count:]
 
 
@@ -50,12 +52,19 @@ def _last_bytes(path: Path) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
-    return raw.partition(b"\n")[2] if begin else raw
+    whole_lines = raw.partition(b"\n")[2] if begin else raw
+    # A line without end is shown by its end: nothing at all would say that nothing was logged.
+    return whole_lines or raw
 
 
 def _entry(line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
-        return {"msg": line}
-    return entry if isinstance(entry, dict) else {"msg": line}
+        entry = None
+    return entry if isinstance(entry, dict) else {"msg": _shortened(line)}
+
+
+def _shortened(text: str) -> str:
+    kept = text[-MESSAGE_CHARACTERS_MAX:]
+    return text if len(kept) == len(text) else f"… {kept}"

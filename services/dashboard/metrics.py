@@ -15,11 +15,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from services.dashboard.documents import Reading
+from services.dashboard.documents import Reading, is_bot_status_fresh
 from services.dashboard.tolerant import (
     EMPTY,
     Row,
     flag_of,
+    known_rows,
     mapping_of,
     moment_of,
     number_of,
@@ -27,7 +28,7 @@ from services.dashboard.tolerant import (
     text_of,
 )
 from services.dashboard.views_trading import STATES, trading_word
-from shared.health.judge import Judgement
+from shared.health.judge import Judgement, Standing
 from shared.models.health import HealthCode, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -76,8 +77,7 @@ class _ReadingCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
         yield from _verdict_families(self._reading, self._judgement)
-        health: Row = self._judgement.document or EMPTY
-        yield from _service_families(mapping_of(health, "services"), self._with_money)
+        yield from _service_families(self._judgement, self._with_money)
         yield from _trading_families(self._reading, self._with_money)
 
 
@@ -115,7 +115,10 @@ def _verdict_families(reading: Reading, judgement: Judgement) -> Iterator[Metric
     yield GaugeMetricFamily("sht_incidents_open", "Incidents not recovered", value=open_count)
 
 
-def _service_families(services: Row, with_metrics: bool) -> Iterator[Metric]:
+def _service_families(judgement: Judgement, with_metrics: bool) -> Iterator[Metric]:
+    services = mapping_of(judgement.document, "services")
+    # What a document said that has run out is no state of now: no word is true then.
+    fresh = judgement.standing is Standing.FRESH
     entries = [(str(name), mapping_of(services, name)) for name in services]
     state = GaugeMetricFamily(
         "sht_service_state", "Health of a service", labels=("service", "state")
@@ -129,7 +132,8 @@ def _service_families(services: Row, with_metrics: bool) -> Iterator[Metric]:
     )
     for name, entry in entries:
         for word in Status:
-            state.add_metric((name, word), 1.0 if text_of(entry, "status") == word else 0.0)
+            is_so = fresh and text_of(entry, "status") == word
+            state.add_metric((name, word), 1.0 if is_so else 0.0)
         for family, key in ((restarts, "restarts"), (progress, "progress")):
             if (count := number_of(entry, key)) is not None:
                 family.add_metric((name,), float(count))
@@ -176,15 +180,21 @@ def _trading_families(reading: Reading, with_money: bool) -> Iterator[Metric]:
     )
     _stamp(written, (), moment_of(status, "written_at"))
     yield written
-    positions = float(len(rows_of(status, "positions")))
-    yield GaugeMetricFamily("sht_open_positions", "Open positions", value=positions)
-    unprotected = sum(
-        1 for row in rows_of(status, "positions") if flag_of(row, "stop_confirmed") is not True
-    )
+    yield from _position_families(status)
+    limits = [(text_of(row, "name"), row) for row in rows_of(status, "limits")]
+    yield _gauge_by("sht_limit_used_pct", "Use of a limit, percent", "limit", "used_pct", limits)
+    # An age that nobody renews would look young for ever.
+    told = rows_of(status, "feeds") if is_bot_status_fresh(reading) else ()
+    feeds = [(text_of(row, "name"), row) for row in told]
+    yield _gauge_by("sht_feed_age_seconds", "Age of a feed's data", "feed", "age_s", feeds)
+
+
+def _position_families(status: Row) -> Iterator[Metric]:
+    rows = known_rows(status, "positions")
+    if rows is None:
+        return
+    yield GaugeMetricFamily("sht_open_positions", "Open positions", value=float(len(rows)))
+    unprotected = sum(1 for row in rows if flag_of(row, "stop_confirmed") is not True)
     yield GaugeMetricFamily(
         "sht_unprotected_positions", "Positions without a confirmed stop", value=unprotected
     )
-    limits = [(text_of(row, "name"), row) for row in rows_of(status, "limits")]
-    yield _gauge_by("sht_limit_used_pct", "Use of a limit, percent", "limit", "used_pct", limits)
-    feeds = [(text_of(row, "name"), row) for row in rows_of(status, "feeds")]
-    yield _gauge_by("sht_feed_age_seconds", "Age of a feed's data", "feed", "age_s", feeds)

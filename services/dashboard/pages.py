@@ -32,7 +32,9 @@ def _environment() -> Environment:
 
 def render(template: str, **values: Any) -> str:
     """Return a template filled with the values."""
-    return _environment().get_template(template).render(**values)
+    page = _environment().get_template(template).render(**values)
+    # Half a character in somebody's words must not cost the whole page.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def render_section(name: str, view: PageView) -> str:

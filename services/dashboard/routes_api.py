@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from anyio.to_thread import run_sync
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from services.dashboard import views_api
+from services.dashboard import gaps, views_api
 from services.dashboard.access import Access, Refusal
-from services.dashboard.log_tail import LINES_MAX, tail
+from services.dashboard.log_tail import LEVELS, LINES_MAX, tail
 from services.dashboard.metrics import CONTENT_TYPE, exposition
 from services.dashboard.serving import Ask, RefusedRequest, Row
 from services.dashboard.snapshot import Hub, Snapshot
 from services.dashboard.tolerant import EMPTY, rows_of
 from shared.models.health import Status
+from shared.telemetry.logs import log_event
 
 LISTENERS_MAX = 256
 STREAM_PING_S = 15
@@ -27,6 +31,8 @@ LOG_LINES = 200
 _WORDS = {Status.OK: "pass", Status.DEGRADED: "warn", Status.FAILED: "fail"}
 _HEALTH_TYPE = "application/health+json"
 
+logger = logging.getLogger("dashboard")
+
 
 def _may_see_money(ask: Ask) -> bool:
     facts = ask.facts
@@ -35,8 +41,11 @@ def _may_see_money(ask: Ask) -> bool:
 
 async def health(ask: Ask) -> Response:
     """health.json after the age rule: 200 for OK and DEGRADED, 503 for FAILED or stale."""
-    judgement = ask.newest().judgement
-    document = views_api.health_document(judgement, with_metrics=_may_see_money(ask))
+    snapshot = ask.newest()
+    judgement = snapshot.judgement
+    document = views_api.health_document(
+        judgement, snapshot.reading, with_metrics=_may_see_money(ask)
+    )
     return JSONResponse(document, 503 if judgement.overall is Status.FAILED else 200)
 
 
@@ -68,40 +77,48 @@ async def status(ask: Ask) -> Response:
     )
 
 
-def _list_answer(name: str, rows: tuple[Any, ...], snapshot: Snapshot) -> Response:
+def _list_answer(name: str, rows: tuple[Any, ...], snapshot: Snapshot, unknown: str) -> Response:
+    """The rows, or 503 when nobody knows them: a failed read is never an empty answer."""
+    if unknown:
+        raise RefusedRequest(Refusal(503, "unknown", f"{name}: {unknown}"))
     return JSONResponse(views_api.rows_document(name, rows, snapshot.reading))
+
+
+async def _bot_list(ask: Ask, name: str) -> Response:
+    snapshot = ask.newest()
+    rows = rows_of(snapshot.reading.bot_status or EMPTY, name)
+    return _list_answer(name, rows, snapshot, gaps.bot_gap(snapshot.reading, name))
 
 
 async def positions(ask: Ask) -> Response:
     """The open positions with stop and target."""
-    snapshot = ask.newest()
-    return _list_answer(
-        "positions", rows_of(snapshot.reading.bot_status or EMPTY, "positions"), snapshot
-    )
+    return await _bot_list(ask, "positions")
 
 
 async def orders(ask: Ask) -> Response:
     """The orders that the bot knows."""
-    snapshot = ask.newest()
-    return _list_answer("orders", rows_of(snapshot.reading.bot_status or EMPTY, "orders"), snapshot)
+    return await _bot_list(ask, "orders")
 
 
 async def rejections(ask: Ask) -> Response:
     """What the guard refused, newest first, with every check's limit and value."""
     snapshot = ask.newest()
-    return _list_answer("rejections", snapshot.reading.denials, snapshot)
+    rows = snapshot.reading.denials
+    return _list_answer("rejections", rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
 
 
 async def incidents(ask: Ask) -> Response:
     """Flips of services, newest first."""
     snapshot = ask.newest()
-    return _list_answer("incidents", views_api.incident_documents(snapshot.judgement), snapshot)
+    rows = views_api.incident_documents(snapshot.judgement)
+    return _list_answer("incidents", rows, snapshot, gaps.incident_gap(snapshot.judgement))
 
 
 async def equity(ask: Ask) -> Response:
     """The equity points, oldest first."""
     snapshot = ask.newest()
-    return _list_answer("equity", snapshot.reading.equity, snapshot)
+    rows = snapshot.reading.equity
+    return _list_answer("equity", rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
 
 
 async def logs(ask: Ask) -> Response:
@@ -111,6 +128,8 @@ async def logs(ask: Ask) -> Response:
     if not readable or not 1 <= int(wanted) <= LINES_MAX:
         raise RefusedRequest(Refusal(422, "bad_lines", f"lines must be 1 to {LINES_MAX}"))
     level = ask.request.query_params.get("level", "")
+    if level and level.upper() not in LEVELS:
+        raise RefusedRequest(Refusal(422, "bad_level", f"level must be one of {', '.join(LEVELS)}"))
     service = ask.request.path_params["service"]
     found = await run_sync(tail, ask.site.log_dir, service, int(wanted), level)
     if found is None:
@@ -122,25 +141,38 @@ async def events(ask: Ask) -> Response:
     """The stream: `status` with each refresh, `page` with the sections that changed."""
     if ask.site.hub.listeners >= LISTENERS_MAX:
         raise RefusedRequest(Refusal(503, "too_many_streams", "too many open event streams"))
-    stream = _stream(ask.site.hub)
-    return EventSourceResponse(stream, ping=STREAM_PING_S, send_timeout=STREAM_SEND_S)
+    return _CountedStream(ask.site.hub)
+
+
+class _CountedStream(EventSourceResponse):
+    """Has its place from the moment it is admitted, so that a crowd cannot slip in together."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(_stream(hub), ping=STREAM_PING_S, send_timeout=STREAM_SEND_S)
+        self._hub = hub
+        hub.listeners += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until somebody has enough, then give the place back."""
+        try:
+            await super().__call__(scope, receive, send)
+        except* SendTimeoutError:
+            log_event(logger, "stream_dropped", f"a stream took nothing for {STREAM_SEND_S:g} s")
+        finally:
+            self._hub.listeners -= 1
 
 
 async def _stream(hub: Hub) -> AsyncIterator[dict[str, str]]:
-    hub.listeners += 1
     sent: Mapping[str, str] = {}
     number = -1
-    try:
-        while (snapshot := await hub.after(number)) is not None:
-            number = snapshot.number
-            yield {"event": "status", "id": str(number), "data": _status_event(snapshot)}
-            fresh = snapshot.fragments
-            changed = {name: text for name, text in fresh.items() if sent.get(name) != text}
-            sent = fresh or sent
-            if changed:
-                yield {"event": "page", "data": json.dumps(changed)}
-    finally:
-        hub.listeners -= 1
+    while (snapshot := await hub.after(number)) is not None:
+        number = snapshot.number
+        yield {"event": "status", "id": str(number), "data": _status_event(snapshot)}
+        fresh = snapshot.fragments
+        changed = {name: text for name, text in fresh.items() if sent.get(name) != text}
+        sent = fresh or sent
+        if changed:
+            yield {"event": "page", "data": json.dumps(changed)}
 
 
 def _status_event(snapshot: Snapshot) -> str:

@@ -12,7 +12,7 @@ from services.dashboard import access, bodies, pages
 from services.dashboard.access import Access, Refusal
 from services.dashboard.bodies import Field
 from services.dashboard.commands import ServiceAction
-from services.dashboard.serving import Ask, RefusedRequest, Row, read_fields, wants_page
+from services.dashboard.serving import Ask, RefusedRequest, Row, brake, read_fields, wants_page
 from services.dashboard.views_api import finite
 from shared.models.commands import Answer, ClearWhat, CommandOutcome
 
@@ -44,7 +44,9 @@ async def emergency_stop(ask: Ask) -> Response:
         Field("flatten", bodies.flag, required=False, default=False),
     )
     if fields["flatten"]:
-        refused = access.refusal(Access.ACTION, ask.facts, ask.site.bound)
+        refused = brake(ask.request, ask.site, ask.facts) or access.refusal(
+            Access.ACTION, ask.facts, ask.site.bound
+        )
         if refused is not None:
             raise RefusedRequest(refused)
     answer = await ask.site.commands.emergency_stop(fields["reason"], _who(ask), fields["flatten"])

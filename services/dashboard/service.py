@@ -24,6 +24,7 @@ from services.dashboard.listen import (
     candidate_ports,
     open_listener,
 )
+from services.dashboard.patience import ImpatientProtocol
 from services.dashboard.serving import Site
 from services.dashboard.snapshot import Hub, Snapshot, SnapshotMaker
 from services.dashboard.sources import Sources
@@ -104,7 +105,7 @@ async def _serve(
         port,
     )
     app = make_app(_site(settings, clock, keeper, hub))
-    server = StoppableServer(_server_config(app), stop, hub.close)
+    server = StoppableServer(server_config(app), stop, hub.close)
     log_event(logger, "listening", f"page at port {port}", port=port, mode=mode)
     # One reader thread beside the loop: a slow disk must not hold the answers up.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader") as reader:
@@ -133,11 +134,12 @@ def _site(settings: Settings, clock: Clock, keeper: Keeper, hub: Hub) -> Site:
     )
 
 
-def _server_config(app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves the application: nothing of its own in logs, every wait bounded."""
     return uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=ImpatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

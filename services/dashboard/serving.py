@@ -85,7 +85,7 @@ def endpoint(row: Row, site: Site) -> Callable[[Request], Awaitable[Response]]:
 
     async def serve(request: Request) -> Response:
         facts = facts_of(request, site)
-        refused = _brake(request, site, facts) or access.refusal(row.access, facts, site.bound)
+        refused = _refused(row, request, site, facts)
         if refused is not None:
             log_event(
                 logger,
@@ -140,7 +140,15 @@ def facts_of(request: Request, site: Site) -> Facts:
     )
 
 
-def _brake(request: Request, site: Site, facts: Facts) -> Refusal | None:
+def _refused(row: Row, request: Request, site: Site, facts: Facts) -> Refusal | None:
+    refused = access.refusal(row.access, facts, site.bound)
+    if row.access is Access.STOP and facts.peer_is_local:
+        # Stopping is always safe: an outdated token does not stand in its way.
+        return refused
+    return brake(request, site, facts) or refused
+
+
+def brake(request: Request, site: Site, facts: Facts) -> Refusal | None:
     """Refuse a peer that has guessed too often; a wrong bearer is a guess."""
     if _bearer(request) is None or facts.has_bearer:
         return None

@@ -10,7 +10,7 @@ from typing import TypeVar
 from services.dashboard.documents import Document, EmergencyStop, Reading
 from shared.clock import Clock
 from shared.config.paths import StatePaths
-from shared.errors import SystemFault
+from shared.errors import SchemaFault, SystemFault, TransientFault
 from shared.persistence.atomic_file import Missing, read_document
 from shared.persistence.document import parse_object
 from shared.persistence.emergency_stop import EmergencyStopFile
@@ -18,6 +18,7 @@ from shared.persistence.ledger import LedgerReader
 
 HEALTH_BYTES_MAX = 4_000_000
 STATUS_BYTES_MAX = 8_000_000
+BOT_STATUS_VERSION = 1
 EQUITY_POINTS_MAX = 5_000
 DENIALS_MAX = 100
 TRADES_MAX = 100
@@ -82,7 +83,13 @@ class Sources:
 
     def _bot_status(self) -> Document | None:
         raw = read_document(self._paths.bot_status, STATUS_BYTES_MAX)
-        return None if isinstance(raw, Missing) else parse_object(raw)
+        if isinstance(raw, Missing):
+            return None
+        document = parse_object(raw)
+        version = document.get("schema_version")
+        if version != BOT_STATUS_VERSION:
+            raise SchemaFault(f"it is of version {version}; this page knows {BOT_STATUS_VERSION}")
+        return document
 
     def _emergency_stop(self) -> EmergencyStop | None:
         note = self._stop.read()
@@ -91,7 +98,12 @@ class Sources:
         return EmergencyStop(note.reason, note.by, note.at, note.flatten)
 
     def _read_ledger(self) -> _Ledger:
-        """Query only when one of the database's files has changed."""
+        """Query only when one of the database's files has changed.
+
+        Raises TransientFault when the whole folder is gone: that is not a ledger without rows.
+        """
+        if not self._paths.root.is_dir():
+            raise TransientFault("the state folder is gone")
         signature = (
             _signature(self._paths.ledger),
             _signature(self._paths.ledger.with_name(self._paths.ledger.name + "-wal")),

@@ -30,6 +30,12 @@ def rows_of(document: object, key: str) -> tuple[Row, ...]:
     return tuple(entry for entry in value if isinstance(entry, Mapping))
 
 
+def known_rows(document: object, key: str) -> tuple[Row, ...] | None:
+    """Return the objects of the list under the key; None when there is no list to count."""
+    value = document.get(key) if isinstance(document, Mapping) else None
+    return rows_of(document, key) if isinstance(value, list | tuple) else None
+
+
 def text_of(row: Row, key: str, default: str = "") -> str:
     """Return text or a number as text; the default for null and everything else."""
     value = row.get(key)
@@ -60,10 +66,16 @@ def number_of(row: Row, key: str) -> Decimal | None:
     return decimal_or_none(row.get(key))
 
 
+def count_of(row: Row, key: str) -> int | None:
+    """Return the whole number under the key, None when nobody has counted."""
+    value = row.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def integer_of(row: Row, key: str, default: int = 0) -> int:
     """Return the whole number under the key, else the default."""
-    value = row.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    found = count_of(row, key)
+    return default if found is None else found
 
 
 def flag_of(row: Row, key: str) -> bool | None:
@@ -79,6 +91,6 @@ def moment_of(row: Row, key: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.dashboard import chart, formats
 from services.dashboard.documents import EmergencyStop, Reading
+from services.dashboard.gaps import page_gaps
 from services.dashboard.tolerant import (
     EMPTY,
     Row,
@@ -118,6 +120,8 @@ class PageView:
     limits: tuple[LimitRow, ...]
     feeds: tuple[FeedRow, ...]
     problems: tuple[str, ...]
+    gaps: Mapping[str, str]
+    """Section to why its list is unknown; empty where an empty list is the truth."""
     read_at: str
 
 
@@ -143,6 +147,7 @@ def page_view(reading: Reading, judgement: Judgement, configured_mode: str) -> P
         limits=limit_rows(status),
         feeds=feed_rows(reading),
         problems=tuple(f"{name}: {why}" for name, why in sorted(reading.problems.items())),
+        gaps=page_gaps(reading, judgement),
         read_at=formats.clock_text(reading.at),
     )
 
@@ -190,13 +195,14 @@ def service_rows(health: Row, judgement: Judgement, now: datetime) -> tuple[Serv
     for name in services:
         entry = mapping_of(services, name)
         status = "UNKNOWN" if stale else text_of(entry, "status", "UNKNOWN")
+        phase = text_of(entry, "phase", formats.NOTHING)
         rows.append(
             ServiceRow(
                 name=str(name),
                 critical=flag_of(entry, "critical") is True,
                 status=status,
                 tone=TONES.get(status, "bad"),
-                phase=text_of(entry, "phase", formats.NOTHING),
+                phase=f"was {phase}" if stale else phase,
                 since=formats.clock_text(moment_of(entry, "since"), now),
                 reason=text_of(entry, "reason"),
                 pid=text_of(entry, "pid", formats.NOTHING),

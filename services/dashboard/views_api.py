@@ -6,9 +6,19 @@ import math
 from typing import Any
 
 from services.dashboard.documents import Reading, bot_status_age_s, is_bot_status_fresh
-from services.dashboard.tolerant import EMPTY, Row, flag_of, integer_of, rows_of, text_of
+from services.dashboard.tolerant import (
+    EMPTY,
+    Row,
+    count_of,
+    flag_of,
+    known_rows,
+    mapping_of,
+    rows_of,
+    text_of,
+)
 from services.dashboard.views_trading import trading_word
-from shared.health.judge import Judgement
+from shared.health.judge import Judgement, Standing
+from shared.models.health import Status
 
 SCHEMA_VERSION = 1
 
@@ -34,21 +44,34 @@ _FIGURES = (
 """Figures of the bot's status that the API passes on as they are; null when it has none."""
 
 
-def finite(value: Any) -> Any:
-    """Return the document with NaN and infinities as null: JSON knows neither."""
+DEPTH_MAX = 32
+"""Deeper than anything that our processes write; what lies below is left out."""
+
+
+def finite(value: Any, depth: int = 0) -> Any:
+    """Return the document as JSON can carry it: NaN and infinities become null, a half
+    character a question mark, and what is nested beyond measure null.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth > DEPTH_MAX:
+        return None
     if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(entry) for entry in value]
-    return value
+        return {finite(key): finite(entry, depth + 1) for key, entry in value.items()}
+    return [finite(entry, depth + 1) for entry in value]
 
 
-def health_document(judgement: Judgement, *, with_metrics: bool = True) -> dict[str, Any]:
+def health_document(
+    judgement: Judgement, reading: Reading, *, with_metrics: bool = True
+) -> dict[str, Any]:
     """Return health.json after the age rule: our own verdict stands over what the file says.
 
-    `with_metrics` false leaves out what services measure, which may be money.
+    Of a file that has run out no service stays OK. `with_metrics` false leaves out what services
+    measure, which may be money.
     """
     document = dict(judgement.document) if judgement.document is not None else {}
     document.setdefault("schema_version", SCHEMA_VERSION)
@@ -61,14 +84,24 @@ def health_document(judgement: Judgement, *, with_metrics: bool = True) -> dict[
         age_s=None if judgement.age_s is None else round(judgement.age_s, 3),
         standing=str(judgement.standing),
     )
-    services = document["services"]
-    if not with_metrics and isinstance(services, dict):
-        document["services"] = {
-            name: {key: fact for key, fact in entry.items() if key != "metrics"}
-            for name, entry in services.items()
-            if isinstance(entry, dict)
-        }
+    if judgement.standing is not Standing.FRESH:
+        word = trading_word(reading, judgement)
+        document.update(trading_state=word.state, trading_state_cause=word.cause)
+    services = mapping_of(document, "services")
+    document["services"] = {
+        name: _service_document(mapping_of(services, name), judgement, with_metrics)
+        for name in services
+    }
     return finite(document)  # type: ignore[no-any-return]  # a dict stays a dict
+
+
+def _service_document(entry: Row, judgement: Judgement, with_metrics: bool) -> Row:
+    facts = {key: fact for key, fact in entry.items() if with_metrics or key != "metrics"}
+    if judgement.standing is Standing.FRESH:
+        return facts
+    last_word = f"{text_of(entry, 'status', 'UNKNOWN')}: {text_of(entry, 'reason', 'no reason')}"
+    reason = f"supervisor silent; its last word was {last_word}"
+    return {**facts, "status": str(Status.FAILED), "reason": reason}
 
 
 def status_document(reading: Reading, judgement: Judgement, configured_mode: str) -> dict[str, Any]:
@@ -76,6 +109,7 @@ def status_document(reading: Reading, judgement: Judgement, configured_mode: str
     status: Row = reading.bot_status or EMPTY
     health: Row = judgement.document or EMPTY
     word = trading_word(reading, judgement)
+    positions, limits = known_rows(status, "positions"), known_rows(status, "limits")
     document: dict[str, Any] = {key: status.get(key) for key in _FIGURES}
     document.update(
         schema_version=SCHEMA_VERSION,
@@ -85,13 +119,13 @@ def status_document(reading: Reading, judgement: Judgement, configured_mode: str
         mode=text_of(health, "mode", configured_mode),
         chaos_mode=text_of(health, "chaos_mode", "off"),
         balance=status.get("cash"),
-        open_positions=len(rows_of(status, "positions")),
+        open_positions=None if positions is None else len(positions),
         emergency_stop_active=reading.emergency_stop is not None,
-        paused=flag_of(status, "paused") is True,
+        paused=flag_of(status, "paused"),
         trading_state=word.state,
         trading_state_cause=word.cause,
-        total_trades=integer_of(status, "total_trades"),
-        limits=[dict(row) for row in rows_of(status, "limits")],
+        total_trades=count_of(status, "total_trades"),
+        limits=None if limits is None else [dict(row) for row in limits],
         numbers_fresh=is_bot_status_fresh(reading),
         numbers_age_s=bot_status_age_s(reading),
     )

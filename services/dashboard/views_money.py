@@ -11,11 +11,14 @@ from services.dashboard.documents import (
     bot_status_age_s,
     is_bot_status_fresh,
 )
+from services.dashboard.gaps import NO_NUMBERS
 from services.dashboard.tolerant import (
     EMPTY,
     Row,
+    count_of,
     flag_of,
     integer_of,
+    known_rows,
     moment_of,
     number_of,
     rows_of,
@@ -96,6 +99,7 @@ def account_view(reading: Reading) -> AccountView:
     status: Row = reading.bot_status if reading.bot_status is not None else EMPTY
     day, total = number_of(status, "day_pnl"), number_of(status, "total_pnl")
     coverage = number_of(status, "coverage_pct")
+    positions = known_rows(status, "positions")
     fresh = is_bot_status_fresh(reading)
     return AccountView(
         account_id=text_of(status, "account_id", formats.NOTHING),
@@ -105,8 +109,8 @@ def account_view(reading: Reading) -> AccountView:
         day_direction=formats.direction(day),
         total_pnl=formats.signed_money(total),
         total_direction=formats.direction(total),
-        open_positions=str(len(rows_of(status, "positions"))) if status else formats.NOTHING,
-        trades=str(integer_of(status, "total_trades")) if status else formats.NOTHING,
+        open_positions=formats.count(None if positions is None else len(positions)),
+        trades=formats.count(count_of(status, "total_trades")),
         trades_detail=_trades_detail(status),
         win_rate=formats.percent(number_of(status, "win_rate")),
         drawdown=formats.percent(number_of(status, "max_drawdown_pct"), 2),
@@ -120,7 +124,8 @@ def account_view(reading: Reading) -> AccountView:
 
 
 def _trades_detail(status: Row) -> str:
-    won, lost, even = (integer_of(status, key) for key in ("wins", "losses", "breakeven"))
+    keys = ("wins", "losses", "breakeven")
+    won, lost, even = (formats.count(count_of(status, key)) for key in keys)
     return f"{won} won, {lost} lost, {even} even"
 
 
@@ -135,10 +140,13 @@ def _market(status: Row) -> str:
 
 def _old_numbers_note(reading: Reading) -> str:
     if reading.bot_status is None:
-        return "The trading-bot has written no numbers yet."
+        why = reading.problems.get("bot_status.json", NO_NUMBERS)
+        return f"There are no numbers: {why}."
     age_s = bot_status_age_s(reading)
-    if age_s is None:
+    if reading.bot_status.get("boot_id") != reading.boot_id:
         return "These numbers are from before this machine started; the trading-bot is silent."
+    if age_s is None:
+        return "The time of these numbers cannot be right; nobody knows how old they are."
     return f"These numbers are {formats.duration(age_s)} old: the trading-bot is silent."
 
 

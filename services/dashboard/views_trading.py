@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from services.dashboard.documents import Reading, is_bot_status_fresh
-from services.dashboard.tolerant import EMPTY, Row, text_of
+from services.dashboard.tolerant import EMPTY, Row, mapping_of, text_of
 from shared.health.judge import Judgement, Standing
-from shared.models.health import TradingWord
+from shared.models.health import Status, TradingWord
 
 STATES = ("ACTIVE", "REDUCING", "HALTED")
+"""From free to forbidden."""
+
+STOPPED = TradingWord("HALTED", "operator")
+SILENT = TradingWord("HALTED", "supervision")
 
 
 def trading_word(reading: Reading, judgement: Judgement) -> TradingWord:
-    """Return the trading state and its cause.
+    """Return the trading state and its cause: the most restrictive of all that may be believed.
 
-    The bot's fresh status speaks first, then a health.json that may be believed. When both are
-    silent nobody trades as far as anybody knows: HALTED, for want of supervision.
+    The bot's fresh status, a health.json within its age (it knows of a bot that died since), and
+    the emergency stop, whose existence is the truth. When both are silent, or the bot alone
+    (it hangs, and its last word is the past), nobody trades as far as anybody knows: HALTED, for
+    want of supervision.
     """
     sources: list[Row] = []
-    if is_bot_status_fresh(reading):
+    speaks = is_bot_status_fresh(reading)
+    if speaks:
         sources.append(reading.bot_status or EMPTY)
     if judgement.standing is Standing.FRESH:
         sources.append(judgement.document or EMPTY)
-    for source in sources:
-        state = text_of(source, "trading_state")
-        if state in STATES:
-            return TradingWord(state, text_of(source, "trading_state_cause", "none"))
-    return TradingWord("HALTED", "supervision")
+    words = [
+        TradingWord(state, text_of(source, "trading_state_cause", "none"))
+        for source in sources
+        if (state := text_of(source, "trading_state")) in STATES
+    ]
+    if not words or not (speaks or _bot_lives(judgement)):
+        words.append(SILENT)
+    if reading.emergency_stop is not None:
+        words.append(STOPPED)
+    return max(words, key=lambda word: STATES.index(word.state))
+
+
+def _bot_lives(judgement: Judgement) -> bool:
+    bot = mapping_of(mapping_of(judgement.document, "services"), "trading-bot")
+    return text_of(bot, "status") != Status.FAILED

@@ -1,6 +1,6 @@
 """Delivers messages: always to the log, and to people when a channel is set.
 
-Delivery to people is slow and fails; it runs in a thread of its own, one message at a time, and
+Delivery to people is slow and fails; it runs in a thread per address, one message at a time, and
 never holds the judging loop up.
 """
 
@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from services.heartbeat.outbox import Message
+from services.heartbeat.outbox import PEOPLE, Message
 from services.heartbeat.plan import Severity
 from shared.config.settings import Settings
 from shared.ports import Alerter
 from shared.telemetry.logs import log_event
+
+SILENCE_MAX_S = 60.0
+"""A receiver that keeps a message for so long is called silent: far beyond every timeout."""
 
 _LEVELS = {
     Severity.INFO: logging.INFO,
@@ -40,9 +42,9 @@ class LogAlerter:
 
 
 class AppriseAlerter:
-    """Sends through apprise to every address that is set. Addresses are secrets."""
+    """Sends through apprise to one address. Addresses are secrets."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, address: str) -> None:
         # Imported here: it is heavy, and most installations have no address.
         import apprise
 
@@ -52,24 +54,37 @@ class AppriseAlerter:
             "page": apprise.NotifyType.FAILURE,
         }
         self._sender: Any = apprise.Apprise()
-        self.wrong = [
-            number for number, address in enumerate(addresses, 1) if not self._sender.add(address)
-        ]
-        """Places in the list of addresses that apprise does not understand."""
+        self.is_understood = bool(self._sender.add(address))
+        """Whether apprise knows what to do with the address."""
 
     def send(self, title: str, body: str, severity: str) -> bool:
-        """Return whether every address took the message; bounded by apprise's own timeouts."""
+        """Return whether the address took the message; bounded by apprise's own timeouts."""
         kind = self._kinds[severity]
         return bool(self._sender.notify(title=title, body=body, notify_type=kind))
 
 
-def people_addresses(settings: Settings) -> tuple[str, ...]:
-    """Return the addresses of ALERT_URLS and the two Telegram settings."""
-    addresses = [url.get_secret_value() for url in settings.alert_urls]
+@dataclass(frozen=True, slots=True)
+class PeopleAddress:
+    """One address that reaches people. Its url is a secret; its label is how we speak of it."""
+
+    channel: str
+    label: str
+    url: str = field(repr=False)
+
+
+def people_addresses(settings: Settings) -> tuple[PeopleAddress, ...]:
+    """Return the addresses of ALERT_URLS and the one of the two Telegram settings."""
+    found = [
+        (f"address {number} of ALERT_URLS", url.get_secret_value())
+        for number, url in enumerate(settings.alert_urls, 1)
+    ]
     if settings.telegram_bot_token is not None and settings.telegram_chat_id is not None:
         token = settings.telegram_bot_token.get_secret_value()
-        addresses.append(f"tgram://{token}/{settings.telegram_chat_id}/")
-    return tuple(addresses)
+        found.append(("TELEGRAM_CHAT_ID", f"tgram://{token}/{settings.telegram_chat_id}/"))
+    return tuple(
+        PeopleAddress(f"{PEOPLE}-{number}", label, url)
+        for number, (label, url) in enumerate(found, 1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +97,38 @@ class Delivery:
 
 
 class PeopleChannel:
-    """The thread that delivers to people. `offer` and `results` belong to the loop's thread."""
+    """The thread that delivers to one address: one that is down or endlessly slow delays no
+    other, and none gets a message twice because another refused it. Everything but the thread's
+    own work belongs to the loop's thread.
+    """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = tuple(addresses)
+    def __init__(self, address: PeopleAddress) -> None:
+        self.name = address.channel
+        self._address = address
         self._waiting: queue.Queue[Message] = queue.Queue(maxsize=1)
         self._done: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        self._busy = False
-
-    @property
-    def is_set(self) -> bool:
-        """Whether there is anybody to deliver to."""
-        return bool(self._addresses)
+        self._busy_since_s: float | None = None
+        self._problem = ""
 
     @property
     def is_busy(self) -> bool:
         """Whether a message is under way."""
-        return self._busy
+        return self._busy_since_s is not None
+
+    def trouble(self, now_s: float) -> str:
+        """Return why people may not be reached, empty when nothing is known against it."""
+        waited_s = 0.0 if self._busy_since_s is None else now_s - self._busy_since_s
+        if waited_s > SILENCE_MAX_S:
+            return f"{self._address.label} has not answered for {waited_s:.0f} s"
+        return self._problem
 
     def start(self) -> None:
         """Begin delivering. The thread is not waited for at the end: the outbox is on disk."""
-        if self.is_set:
-            threading.Thread(target=self._deliver, name="alerts", daemon=True).start()
+        threading.Thread(target=self._deliver, name=self.name, daemon=True).start()
 
-    def offer(self, message: Message) -> None:
-        """Hand one message over; only while `is_busy` is false."""
-        self._busy = True
+    def offer(self, message: Message, now_s: float) -> None:
+        """Hand one message over; only while `is_busy` is false. `now_s`: seconds since boot."""
+        self._busy_since_s = now_s
         self._waiting.put_nowait(message)
 
     def results(self) -> tuple[Delivery, ...]:
@@ -115,26 +136,30 @@ class PeopleChannel:
         found: list[Delivery] = []
         while not self._done.empty():
             found.append(self._done.get_nowait())
-            self._busy = False
+            self._busy_since_s = None
         return tuple(found)
 
     def _deliver(self) -> None:
         alerter: Alerter | None = None
         while True:
+            # Before the first message is there: an address that is wrong is said on a quiet day.
+            try:
+                alerter = alerter or self._alerter()
+            except Exception as failure:  # any library may fail in any way; it is only an alert
+                self._problem = f"{type(failure).__name__} at {self._address.label}"
             message = self._waiting.get()
-            problem = ""
             taken = False
             try:
-                alerter = alerter or AppriseAlerter(self._addresses)
-                taken = alerter.send(message.title, message.body, message.severity)
-                problem = "" if taken else _refusal(alerter)
-            except Exception as failure:  # any library may fail in any way; it is only an alert
-                problem = f"{type(failure).__name__} while sending"
-            self._done.put(Delivery(message.id, taken, problem))
+                taken = alerter is not None and alerter.send(
+                    message.title, message.body, message.severity
+                )
+                failed = self._problem or f"{self._address.label} did not take the message"
+            except Exception as failure:  # as above
+                failed = f"{type(failure).__name__} while sending to {self._address.label}"
+            self._done.put(Delivery(message.id, taken, "" if taken else failed))
 
-
-def _refusal(alerter: Alerter) -> str:
-    wrong = alerter.wrong if isinstance(alerter, AppriseAlerter) else []
-    if wrong:
-        return f"address {wrong} of ALERT_URLS is not understood"
-    return "an address did not take the message"
+    def _alerter(self) -> Alerter:
+        alerter = AppriseAlerter(self._address.url)
+        understood = alerter.is_understood
+        self._problem = "" if understood else f"{self._address.label} is not understood"
+        return alerter

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from services.heartbeat import outbox
-from services.heartbeat.alerts import LogAlerter, PeopleChannel, people_addresses
-from services.heartbeat.outbox import LOG, PEOPLE, Memory
+from services.heartbeat.alerts import Delivery, LogAlerter, PeopleChannel, people_addresses
+from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.ping import Pinger
 from services.heartbeat.plan import Moment, make_plan
 from shared.clock import Clock, utc_text
 from shared.config.settings import Settings
-from shared.errors import SystemFault
+from shared.errors import SchemaFault, SystemFault
 from shared.health.judge import Judgement, judge_document
 from shared.persistence.atomic_file import Missing, read_document, write_document
 from shared.persistence.document import parse_object, render
@@ -46,14 +47,17 @@ class Loop:
         self._health_path = settings.state.health
         self._memory_path = settings.state.heartbeat
         self._log = LogAlerter(logger)
-        self._people = PeopleChannel(people_addresses(settings))
-        self._channels = (LOG, PEOPLE) if self._people.is_set else (LOG,)
+        self._people = tuple(PeopleChannel(address) for address in people_addresses(settings))
+        self._channels = (LOG, *(channel.name for channel in self._people))
         url = settings.heartbeat_ping_url
         self._pinger = Pinger(url.get_secret_value(), clock) if url is not None else None
-        self._memory = self._remembered()
-        self._written = self._memory
+        self._written = self._remembered()
+        self._memory = outbox.readdressed(self._written, self._channels)
         self._storage_problem = ""
-        self._delivery_problem = ""
+        self._delivery_problems: dict[str, str] = {}
+        """Channel to why its last delivery failed."""
+        self._told: set[str] = set()
+        """Channels whose trouble stands in the log already."""
         self._turns = 0
 
     def run(self, stop: threading.Event, notifier: Notifier, pause_s: float) -> None:
@@ -62,10 +66,11 @@ class Loop:
             self._logger,
             "watching",
             f"judging health.json every {pause_s:g} s",
-            people=self._people.is_set,
+            people=bool(self._people),
             ping=self._pinger is not None,
         )
-        self._people.start()
+        for channel in self._people:
+            channel.start()
         if self._pinger is not None:
             self._pinger.start()
         while not stop.is_set():
@@ -103,13 +108,13 @@ class Loop:
         return None if isinstance(raw, Missing) else raw
 
     def _take_results(self, now_s: float) -> None:
-        for delivery in self._people.results():
+        for channel, delivery in self._deliveries():
             if delivery.taken:
-                self._memory = outbox.delivered(self._memory, delivery.message_id, PEOPLE)
-                self._delivery_problem = ""
+                self._memory = outbox.delivered(self._memory, delivery.message_id, channel)
+                self._delivery_problems.pop(channel, None)
                 continue
             self._memory = outbox.refused(self._memory, delivery.message_id, now_s)
-            self._delivery_problem = delivery.problem
+            self._delivery_problems[channel] = delivery.problem
             log_event(
                 self._logger,
                 "alert_not_delivered",
@@ -118,23 +123,32 @@ class Loop:
                 message_id=delivery.message_id,
             )
 
+    def _deliveries(self) -> Iterator[tuple[str, Delivery]]:
+        for channel in self._people:
+            yield from ((channel.name, delivery) for delivery in channel.results())
+
     def _speak(self, now_s: float) -> None:
         while (message := outbox.due(self._memory, LOG, 0.0)) is not None:
             self._log.send(message.title, message.body, message.severity)
             self._memory = outbox.delivered(self._memory, message.id, LOG)
-        if self._people.is_set and not self._people.is_busy:
-            message = outbox.due(self._memory, PEOPLE, now_s)
+        for channel in self._people:
+            message = None if channel.is_busy else outbox.due(self._memory, channel.name, now_s)
             if message is not None:
-                self._people.offer(message)
+                channel.offer(message, now_s)
 
     def _remembered(self) -> Memory:
-        """The memory of the file; an unreadable one is set aside and begun anew."""
+        """The memory of the file; an unreadable one is set aside and begun anew.
+
+        Raises SchemaFault for one of a newer version, which is not touched.
+        """
         try:
             raw = read_document(self._memory_path, MEMORY_BYTES_MAX)
             if isinstance(raw, Missing):
                 return Memory()
             document = parse_object(raw)
             return outbox.from_document(document, self._clock.boot_id(), self._clock.boottime_s())
+        except SchemaFault:
+            raise
         except (SystemFault, OSError, ValueError) as failure:
             aside = _set_aside(self._memory_path, self._clock)
             log_event(
@@ -162,8 +176,9 @@ class Loop:
     def _beat(self, judgement: Judgement) -> Beat:
         waiting = len(self._memory.outbox)
         stuck = any(message.attempts >= STUCK_ATTEMPTS for message in self._memory.outbox)
-        problems = [self._storage_problem]
-        problems.append(f"alerts are stuck: {self._delivery_problem}" if stuck else "")
+        problems = [self._storage_problem, *self._channel_troubles()]
+        if stuck:
+            problems.extend(f"alerts are stuck: {why}" for why in self._stuck_reasons())
         problems.append(self._pinger.problem if self._pinger is not None else "")
         reason = "; ".join(problem for problem in problems if problem)
         return Beat(
@@ -177,6 +192,20 @@ class Loop:
                 "troubles": float(len(self._memory.troubles)),
             },
         )
+
+    def _channel_troubles(self) -> list[str]:
+        """What is known against the channels, said in the log too when it is new."""
+        now_s = self._clock.boottime_s()
+        troubles = {channel.name: channel.trouble(now_s) for channel in self._people}
+        for name, trouble in troubles.items():
+            if trouble and name not in self._told:
+                log_event(self._logger, "people_unreachable", trouble, level=logging.ERROR)
+        self._told = {name for name, trouble in troubles.items() if trouble}
+        return list(troubles.values())
+
+    def _stuck_reasons(self) -> list[str]:
+        waiting = "they were refused by an earlier heartbeat"
+        return list(self._delivery_problems.values()) or [waiting]
 
 
 def _set_aside(path: Path, clock: Clock) -> str:

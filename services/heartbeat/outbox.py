@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.heartbeat.plan import Alert, Kind, Severity, Trouble
+from shared.errors import SchemaFault
 
+VERSION = 1
 MESSAGES_MAX = 200
 FIRST_PAUSE_S = 5.0
 PAUSE_MAX_S = 300.0
 LOG = "log"
 PEOPLE = "people"
+"""With a number behind it, `people-1`: one channel for each address."""
 _RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.PAGE: 2}
 
 
@@ -112,10 +115,25 @@ def refused(memory: Memory, message_id: str, now_s: float) -> Memory:
     return replace(memory, outbox=outbox)
 
 
+def readdressed(memory: Memory, channels: tuple[str, ...]) -> Memory:
+    """Return the memory for these channels, the log first: what waits for an address that is no
+    longer set goes to the first of those that are; where there is none it is dropped, counted.
+    """
+    kept: list[Message] = []
+    for message in memory.outbox:
+        known = tuple(name for name in message.channels if name in channels)
+        if known != message.channels:
+            known = tuple(dict.fromkeys((*known, *channels[1:2])))
+        if known:
+            kept.append(replace(message, channels=known))
+    dropped = memory.dropped + len(memory.outbox) - len(kept)
+    return replace(memory, outbox=tuple(kept), dropped=dropped)
+
+
 def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
     """Return the memory as it is written; times in it belong to that boot."""
     return {
-        "version": 1,
+        "version": VERSION,
         "boot_id": boot_id,
         "sequence": memory.sequence,
         "dropped": memory.dropped,
@@ -131,14 +149,18 @@ def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Memory:
-    """Return the memory of a document; ValueError when it does not fit.
+    """Return the memory of a document; ValueError when it does not fit, SchemaFault when a newer
+    program wrote it.
 
     After a reboot nothing is known of the pauses and durations: troubles begin anew now, keeping
     what was said, and messages are tried at once.
     """
+    version = document.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise SchemaFault(f"heartbeat.json is of version {version}; use the newer program")
+    if version != VERSION:
+        raise ValueError(f"no version that was ever written: {version!r:.20}")
     try:
-        if document["version"] != 1:
-            raise ValueError("unknown version")
         troubles = [_trouble(row) for row in document["troubles"]]
         outbox = [_message(row) for row in document["outbox"]]
         memory = Memory(
@@ -148,10 +170,10 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             int(document["dropped"]),
         )
         same_boot = document["boot_id"] == boot_id
-    except (KeyError, TypeError, AttributeError) as failure:
+    except (KeyError, TypeError, AttributeError, OverflowError) as failure:
         raise ValueError(f"not a heartbeat memory: {failure!r}") from failure
     if same_boot:
-        return memory
+        return _not_ahead(memory, now_s)
     return replace(
         memory,
         troubles={
@@ -159,6 +181,25 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             for name, trouble in memory.troubles.items()
         },
         outbox=tuple(replace(message, next_try_s=0.0) for message in memory.outbox),
+    )
+
+
+def _not_ahead(memory: Memory, now_s: float) -> Memory:
+    """A time of this boot that has not come yet is wrong: it would hold alerts back for ever."""
+
+    def past(trouble: Trouble) -> Trouble:
+        quiet_s = None if trouble.quiet_s is None else min(trouble.quiet_s, now_s)
+        began_s, said_s = min(trouble.began_s, now_s), min(trouble.said_s, now_s)
+        return replace(trouble, began_s=began_s, said_s=said_s, quiet_s=quiet_s)
+
+    latest_s = now_s + PAUSE_MAX_S
+    return replace(
+        memory,
+        troubles={name: past(trouble) for name, trouble in memory.troubles.items()},
+        outbox=tuple(
+            replace(message, next_try_s=min(message.next_try_s, latest_s))
+            for message in memory.outbox
+        ),
     )
 
 

@@ -10,6 +10,7 @@ import queue
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from shared.clock import Clock
 from shared.errors import SystemFault
@@ -38,19 +39,28 @@ def ping_word(judgement: Judgement) -> str:
     return "" if well else "fail"
 
 
-def is_due(word: str, last: LastPing | None, now_s: float) -> bool:
-    """Whether to ping now: each minute, sooner on a flip, never within ten seconds."""
+def is_due(word: str, last: LastPing | None, now_s: float, *, failed: bool = False) -> bool:
+    """Whether to ping now: each minute, sooner on a flip or after a ping that was not taken,
+    never within ten seconds.
+    """
     if last is None:
         return True
     waited_s = now_s - last.at_s
-    return waited_s >= PING_EVERY_S or (word != last.word and waited_s >= GAP_S)
+    return waited_s >= PING_EVERY_S or ((failed or word != last.word) and waited_s >= GAP_S)
+
+
+def ping_address(url: str, word: str) -> str:
+    """Return the address with the word at the end of its path, before any question mark."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    return urlunsplit(parts._replace(path=f"{path}/{word}" if word else path))
 
 
 class Pinger:
     """Pings from a thread of its own. `turn` belongs to the loop's thread and never waits."""
 
     def __init__(self, url: str, clock: Clock) -> None:
-        self._url = url.rstrip("/")
+        self._url = url
         self._clock = clock
         self._last: LastPing | None = None
         self._words: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -64,7 +74,7 @@ class Pinger:
     def turn(self, judgement: Judgement) -> None:
         """Look whether a ping is due, and hand it over."""
         word, now_s = ping_word(judgement), self._clock.monotonic_s()
-        if not is_due(word, self._last, now_s):
+        if not is_due(word, self._last, now_s, failed=bool(self.problem)):
             return
         self._last = LastPing(word, now_s)
         self._words.put(word)
@@ -83,9 +93,9 @@ class Pinger:
             self._ping(door, word)
 
     def _ping(self, door: HttpDoor, word: str) -> None:
-        address = f"{self._url}/{word}" if word else self._url
         try:
-            reply = door.session.get(address, allow_redirects=False)
+            # POST: it changes what the receiver believes, and an empty answer is one.
+            reply = door.session.post(ping_address(self._url, word), allow_redirects=False)
             self.problem = "" if reply.ok else f"the ping was answered {reply.status_code}"
         except (SystemFault, OSError, ValueError) as failure:
             self.problem = f"the ping failed: {type(failure).__name__}"

@@ -58,7 +58,7 @@ class Trouble:
     cause: str
     severity: Severity
     detail: str
-    """As last said; what changes in it from second to second is not followed."""
+    """As last said, like the cause; what changes from second to second is not followed."""
     began_s: float
     """Seconds since boot."""
     began_at: str
@@ -209,7 +209,6 @@ def _seen(finding: Finding, trouble: Trouble | None, judgement: Judgement, now: 
     other_page = finding.severity is Severity.PAGE and finding.cause != trouble.cause
     current = replace(
         trouble,
-        cause=finding.cause,
         severity=max(finding.severity, trouble.severity, key=_RANK.__getitem__),
         quiet_s=None,
     )
@@ -228,7 +227,13 @@ def _seen(finding: Finding, trouble: Trouble | None, judgement: Judgement, now: 
 
 
 def _said(trouble: Trouble, finding: Finding, now: Moment) -> Trouble:
-    return replace(trouble, announced=True, said_s=now.boottime_s, detail=finding.detail)
+    return replace(
+        trouble,
+        announced=True,
+        said_s=now.boottime_s,
+        cause=finding.cause,
+        detail=finding.detail.rstrip("."),
+    )
 
 
 def _unseen(trouble: Trouble, judgement: Judgement, now: Moment) -> _Step:
@@ -261,7 +266,7 @@ def _alert(
         title += f" for {lasting(lasted_s)}"
         if trouble.reminders == REMINDERS_MAX:
             title += " (last reminder)"
-    body = f"{finding.detail}. It began {trouble.began_at}."
+    body = f"{finding.detail.rstrip('.')}. It began {trouble.began_at}."
     if finding.next_action:
         body += f" {finding.next_action}"
     return Alert(kind, finding.subject, finding.severity, title, body)

@@ -200,6 +200,30 @@ def test_page_at_any_width_needs_no_sideways_scrolling(
         shot(page, tmp_path, f"width_{width}")
 
 
+@pytest.mark.parametrize("width", [320, 360])
+def test_page_on_a_phone_keeps_an_amount_on_one_line(
+    browser: Browser, rest: Rest, width: int
+) -> None:
+    """An amount that is broken in two is read as another amount."""
+    rest.status = {"equity": "1234567.89"}
+    with opened(browser, rest, viewport={"width": width, "height": 700}) as page:
+        equity = page.locator("#equity")
+        expect(equity).to_have_text("$1,234,567.89", timeout=WAIT_MS)
+        assert equity.evaluate("e => e.clientHeight / parseFloat(getComputedStyle(e).fontSize)") < 2
+
+
+def test_page_when_words_hold_markup_runs_none_of_it(browser: Browser, rest: Rest) -> None:
+    """What other processes say is text, in the page and in what refreshes it."""
+    evil = "<img src=x onerror='document.title=1'><script>document.title=1</script>"
+    with opened(browser, rest) as page:
+        rest.health = {"reason": evil}
+        rest.status = {"positions": [sample.position(evil, strategy=evil)]}
+        expect(page.locator("#verdict-reason")).to_have_text(evil, timeout=WAIT_MS)
+        expect(page.locator("#section-positions th").last).to_have_text(evil, timeout=WAIT_MS)
+        assert page.locator("main img, main script, header img, header script").count() == 0
+        assert page.title().startswith("OK")
+
+
 def test_page_follows_the_readers_colour_scheme(
     browser: Browser, rest: Rest, tmp_path: Path
 ) -> None:

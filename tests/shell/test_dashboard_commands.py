@@ -109,6 +109,8 @@ BAD_BODIES = [
     ("clear-stop", b'{"approver": "a", "what": "all"}', "what"),
     ("close-position", b'{"reason": "x"}', "symbol"),
     ("close-position", b'{"symbol": "../etc", "reason": "x"}', "symbol"),
+    ("close-position", b'{"symbol": "AAPL/X", "reason": "x"}', "symbol"),
+    ("close-position", '{"symbol": "ß", "reason": "x"}'.encode(), "symbol"),
     ("close-position", b'{"symbol": "AAPL"}', "reason"),
     ("pause", b'{"until": 3}', "until"),
 ]

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from services.heartbeat.alerts import SILENCE_MAX_S, PeopleAddress, PeopleChannel
 from services.heartbeat.loop import turn_s
+from services.heartbeat.outbox import Message
+from services.heartbeat.plan import Severity
 from shared.errors import EXIT_CODES, FailureClass
 from tests.support.dashboard import ROOT, environment, until
-from tests.support.heartbeat import listening_receiver, running_heartbeat, write_health
+from tests.support.heartbeat import (
+    Heart,
+    dribbling_receiver,
+    listening_receiver,
+    running_heartbeat,
+    write_health,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -71,8 +80,8 @@ def test_alert_when_receiver_is_down_waits_on_disk_and_the_loop_goes_on(tmp_path
         with running_heartbeat(tmp_path, ALERT_URLS=url) as heart:
             log = heart.logs / "heartbeat.jsonl"
             until(lambda: "alert_not_delivered" in log.read_text(), "no failure", timeout_s=20)
-            assert heart.memory["outbox"][0]["attempts"] >= 1
-            assert heart.memory["outbox"][0]["channels"] == ["people"]
+            until(lambda: _attempts(heart) >= 1, "the failed try is not on disk")
+            assert heart.memory["outbox"][0]["channels"] == ["people-1"]
             text = log.read_text()
             heart.process.send_signal(signal.SIGKILL)
             heart.process.wait(timeout=5)
@@ -98,7 +107,7 @@ def test_ping_when_address_is_set_tells_start_and_the_verdict(tmp_path: Path) ->
             until(lambda: "/ping/abc/fail" in receiver.paths, "no ping", timeout_s=15)
 
 
-@pytest.mark.parametrize("content", [b"{ broken", b"[]", b'{"version": 7}', b"\xff" * 100])
+@pytest.mark.parametrize("content", [b"{ broken", b"[]", b'{"version": 0}', b"\xff" * 100])
 def test_memory_when_damaged_is_set_aside_and_begun_anew(tmp_path: Path, content: bytes) -> None:
     """A damaged memory never keeps the watcher from watching, and is kept for looking at."""
     state = tmp_path / "state"
@@ -133,3 +142,78 @@ def test_settings_when_wrong_end_the_process_as_config(tmp_path: Path) -> None:
 def test_turn_is_half_of_the_promised_beat_at_most(promised: str | None, turn: float) -> None:
     """A beat is never late because of our own pause."""
     assert turn_s(promised) == turn
+
+
+def test_memory_when_of_a_newer_version_ends_the_process_as_schema(tmp_path: Path) -> None:
+    """76, and the newer program's file lies there untouched."""
+    state = tmp_path / "state"
+    state.mkdir()
+    content = b'{"version": 7, "more": true}'
+    (state / "heartbeat.json").write_bytes(content)
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.heartbeat"],
+        cwd=ROOT,
+        env=environment(state, tmp_path / "logs"),
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == EXIT_CODES[FailureClass.SCHEMA]
+    assert [path.name for path in state.iterdir()] == ["heartbeat.json"]
+    assert (state / "heartbeat.json").read_bytes() == content
+
+
+def test_alert_when_one_of_two_receivers_is_down_reaches_the_other_once(tmp_path: Path) -> None:
+    """What one has taken is not sent to it again because another has not."""
+    with listening_receiver() as good, listening_receiver(status=500) as bad:
+        urls = ",".join(f"json://127.0.0.1:{one.port}/hook" for one in (bad, good))
+        with running_heartbeat(tmp_path, ALERT_URLS=urls) as heart:
+            until(lambda: _attempts(heart) >= 2, "not tried again", timeout_s=30)
+            assert heart.memory["outbox"][0]["channels"] == ["people-1"]
+    assert len(good.bodies) == 1
+
+
+def _attempts(heart: Heart) -> int:
+    waiting = heart.memory["outbox"] if (heart.state / "heartbeat.json").exists() else []
+    return max((int(message["attempts"]) for message in waiting), default=0)
+
+
+def test_address_when_not_understood_is_said_before_any_alert(tmp_path: Path) -> None:
+    """A misspelt address is found on a quiet day, not in the first bad night."""
+    (tmp_path / "state").mkdir()
+    with listening_receiver() as receiver:
+        urls = f"json://127.0.0.1:{receiver.port}/hook,jsonn://secrethost99/hook"
+        with running_heartbeat(tmp_path, ALERT_URLS=urls) as heart:
+
+            def is_said() -> bool:
+                write_health(heart.state)
+                log = (heart.logs / "heartbeat.jsonl").read_text()
+                return "address 2 of ALERT_URLS is not understood" in log
+
+            until(is_said, "not said", timeout_s=20)
+            assert "secrethost99" not in (heart.logs / "heartbeat.jsonl").read_text()
+
+
+def test_receiver_when_it_dribbles_without_end_is_said_and_the_loop_goes_on(
+    tmp_path: Path,
+) -> None:
+    """The judging never waits for a receiver, and nobody is called well who may hear nothing."""
+    with dribbling_receiver() as port:
+        channel = PeopleChannel(PeopleAddress("people-1", "address 1", f"json://127.0.0.1:{port}/"))
+        channel.start()
+        message = Message("alert-1", "title", "body", Severity.PAGE, ("people-1",))
+        channel.offer(message, now_s=100.0)
+        assert channel.trouble(100.0 + SILENCE_MAX_S) == ""
+        assert channel.trouble(101.0 + SILENCE_MAX_S) == "address 1 has not answered for 61 s"
+        assert channel.results() == ()
+
+
+def test_ping_when_receiver_dribbles_without_end_is_given_up(tmp_path: Path) -> None:
+    """A ping that is never quite answered is a ping that failed."""
+    (tmp_path / "state").mkdir()
+    write_health(tmp_path / "state")
+    with dribbling_receiver() as port:
+        url = f"http://127.0.0.1:{port}/ping/secretword77"
+        with running_heartbeat(tmp_path, HEARTBEAT_PING_URL=url) as heart:
+            until(lambda: "the ping failed" in heart.newest_word("X_REASON"), "never said", 30)
+            assert heart.words[-1]["X_HEALTH"] == "DEGRADED"
+            assert "secretword77" not in (heart.logs / "heartbeat.jsonl").read_text()

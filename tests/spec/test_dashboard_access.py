@@ -60,7 +60,10 @@ SAME = "http://127.0.0.1:8000"
         (Access.PUBLIC, WIDE, {"method": "GET", "host": "10.1.2.3:8000"}, None),
         (Access.PUBLIC, WIDE, {"method": "GET", "host": "trader-one:8000"}, None),
         (Access.PUBLIC, WIDE, {"method": "GET", "host": "evil.example"}, 400),
-        (Access.PUBLIC, LOCAL, {"method": "GET", "origin": "http://evil"}, None),
+        (Access.PUBLIC, LOCAL, {"method": "GET", "origin": "http://evil"}, 403),
+        (Access.MONEY, WIDE, {"method": "GET", "origin": "null", "has_bearer": True}, 403),
+        (Access.MONEY, LOCAL, {"method": "GET", "origin": SAME}, None),
+        (Access.MONEY, LOCAL, {"method": "GET", "fetch_site": "cross-site"}, None),
     ],
 )
 def test_refusal_follows_the_table(

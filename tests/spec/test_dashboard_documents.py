@@ -56,7 +56,7 @@ def test_page_and_api_for_any_documents_never_fail(
     judgement = judged(of)
     assert "verdict-badge" in pages.render_page(page_view(of, judgement, "sim"), signed_in=True)
     for document in (
-        views_api.health_document(judgement, with_metrics=False),
+        views_api.health_document(judgement, of, with_metrics=False),
         views_api.status_document(of, judgement, "sim"),
         views_api.rows_document("rejections", of.denials, of),
     ):
@@ -83,7 +83,7 @@ def test_rows_for_any_values_never_fail(
     judgement = judged(of)
     pages.render_page(page_view(of, judgement, "sim"), signed_in=True)
     metrics.exposition(of, judgement, True)
-    json.dumps(views_api.health_document(judgement), allow_nan=False)
+    json.dumps(views_api.health_document(judgement, of), allow_nan=False)
 
 
 def test_status_document_holds_what_the_contract_names() -> None:
@@ -109,10 +109,10 @@ def test_status_document_when_stop_file_exists_says_so_whatever_the_bot_says() -
 def test_health_document_when_stale_contradicts_the_file() -> None:
     """The API gives the verdict after the age rule, and keeps the file's facts."""
     of = later(60)
-    document = views_api.health_document(judged(of))
+    document = views_api.health_document(judged(of), of)
     assert (document["overall"], document["standing"]) == ("FAILED", "stale")
     assert document["services"]["trading-bot"]["pid"] == 4242
-    hidden = views_api.health_document(judged(of), with_metrics=False)
+    hidden = views_api.health_document(judged(of), of, with_metrics=False)
     assert "metrics" not in hidden["services"]["trading-bot"]
 
 

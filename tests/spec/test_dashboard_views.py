@@ -39,6 +39,7 @@ def test_verdict_when_document_is_old_is_failed_since_it_ran_out() -> None:
     assert "supervisor silent" in view.verdict.reason
     assert view.verdict.since == "18:00:05 UTC"
     assert {row.status for row in view.services} == {"UNKNOWN"}
+    assert {row.phase for row in view.services} == {"was running"}
     assert (view.verdict.trading_state, view.verdict.trading_tone) == ("HALTED", "bad")
 
 

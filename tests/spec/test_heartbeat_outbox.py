@@ -9,18 +9,30 @@ from typing import Any
 import pytest
 
 from services.heartbeat import outbox
-from services.heartbeat.outbox import LOG, PEOPLE, Memory
-from services.heartbeat.ping import LastPing, is_due, ping_word
+from services.heartbeat.outbox import LOG, Memory
+from services.heartbeat.ping import LastPing, is_due, ping_address, ping_word
 from services.heartbeat.plan import (
     Alert,
     Kind,
     Severity,
 )
+from shared.errors import SchemaFault
 from shared.health.judge import judge_document
 from tests.support.documents import BOOT_ID
 from tests.support.heartbeat_story import DEGRADED, FAILED, PARKED, START_S, Story, judged
 
 pytestmark = pytest.mark.unit
+
+
+MESSAGE = {
+    "id": "alert-1",
+    "title": "t",
+    "body": "b",
+    "severity": "page",
+    "channels": ["people-1"],
+    "attempts": 1,
+    "next_try_s": 1.0,
+}
 
 
 def alert(severity: Severity, subject: str = "system") -> Alert:
@@ -40,9 +52,9 @@ def test_compose_when_many_at_once_makes_one_message_with_the_worst_first() -> N
 
 def test_outbox_when_full_drops_the_oldest_of_the_least_important() -> None:
     """Pages are kept when everything cannot be, and what was dropped is counted."""
-    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE, "first")], (PEOPLE,))
+    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE, "first")], ("people-1",))
     for number in range(outbox.MESSAGES_MAX + 5):
-        memory = outbox.with_alerts(memory, [alert(Severity.WARN, str(number))], (PEOPLE,))
+        memory = outbox.with_alerts(memory, [alert(Severity.WARN, str(number))], ("people-1",))
     assert len(memory.outbox) == outbox.MESSAGES_MAX
     assert memory.dropped == 6
     assert memory.outbox[0].title == "page first"
@@ -51,23 +63,23 @@ def test_outbox_when_full_drops_the_oldest_of_the_least_important() -> None:
 
 def test_outbox_when_one_channel_took_a_message_keeps_it_for_the_other() -> None:
     """A message leaves only when every channel has taken it."""
-    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], (LOG, PEOPLE))
+    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], (LOG, "people-1"))
     memory = outbox.delivered(memory, "alert-1", LOG)
     assert outbox.due(memory, LOG, 0.0) is None
-    assert outbox.due(memory, PEOPLE, 0.0) is not None
-    assert outbox.delivered(memory, "alert-1", PEOPLE).outbox == ()
+    assert outbox.due(memory, "people-1", 0.0) is not None
+    assert outbox.delivered(memory, "alert-1", "people-1").outbox == ()
 
 
 def test_outbox_when_delivery_fails_waits_longer_each_time_up_to_a_cap() -> None:
     """A receiver that is down is asked ever more seldom, but never given up."""
-    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], (PEOPLE,))
+    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], ("people-1",))
     pauses = []
     for _ in range(40):
         memory = outbox.refused(memory, "alert-1", 100.0)
         pauses.append(memory.outbox[0].next_try_s - 100.0)
     assert pauses[:3] == [5.0, 10.0, 20.0]
     assert pauses[-1] == outbox.PAUSE_MAX_S
-    assert outbox.due(memory, PEOPLE, 100.0) is None
+    assert outbox.due(memory, "people-1", 100.0) is None
 
 
 def test_memory_when_written_and_read_is_the_same() -> None:
@@ -75,7 +87,7 @@ def test_memory_when_written_and_read_is_the_same() -> None:
     story = Story()
     said = story.play(30, **FAILED, services=PARKED)
     memory = replace(
-        outbox.with_alerts(Memory(), said, (LOG, PEOPLE)), troubles=story.troubles, dropped=3
+        outbox.with_alerts(Memory(), said, (LOG, "people-1")), troubles=story.troubles, dropped=3
     )
     document = json.loads(json.dumps(outbox.as_document(memory, BOOT_ID)))
     assert outbox.from_document(document, BOOT_ID, story.now_s) == memory
@@ -85,20 +97,28 @@ def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pause
     """Seconds since boot mean nothing in another boot; the open trouble is not announced again."""
     story = Story()
     said = story.play(30, **FAILED)
-    memory = replace(outbox.with_alerts(Memory(), said, (PEOPLE,)), troubles=story.troubles)
+    memory = replace(outbox.with_alerts(Memory(), said, ("people-1",)), troubles=story.troubles)
     memory = outbox.refused(memory, "alert-1", 5_000.0)
     document = json.loads(json.dumps(outbox.as_document(memory, BOOT_ID)))
     after = outbox.from_document(document, "another boot", 12.0)
     assert after.troubles["system"].announced
     assert after.troubles["system"].began_s == 12.0
-    assert outbox.due(after, PEOPLE, 12.0) is not None
+    assert outbox.due(after, "people-1", 12.0) is not None
 
 
 @pytest.mark.parametrize(
     "document",
     [
         {},
-        {"version": 2},
+        {"version": 0},
+        {
+            "version": 1,
+            "boot_id": "",
+            "sequence": 0,
+            "dropped": 0,
+            "troubles": [],
+            "outbox": [{**MESSAGE, "next_try_s": 10**400}],
+        },
         {"version": 1, "boot_id": "", "sequence": 0, "dropped": 0, "troubles": [1], "outbox": []},
         {"version": 1, "boot_id": "", "sequence": "x", "dropped": 0, "troubles": [], "outbox": []},
     ],
@@ -133,3 +153,73 @@ def test_ping_is_due_each_minute_and_sooner_on_a_flip(
 ) -> None:
     """The receiver is pinged each minute, within ten seconds of a flip, never faster."""
     assert is_due(word, last, now_s) is due
+
+
+def test_memory_when_of_a_newer_version_is_a_schema_fault() -> None:
+    """A newer program's file is left alone by everybody older."""
+    with pytest.raises(SchemaFault, match="version 2"):
+        outbox.from_document({"version": 2}, BOOT_ID, 0.0)
+
+
+def test_memory_when_its_times_lie_in_the_future_waits_no_longer_than_ever() -> None:
+    """A clock that ran wrong cannot keep an alert back for days."""
+    document = outbox.as_document(Memory(outbox=(outbox.Message(**_page(9e9)),)), BOOT_ID)
+    after = outbox.from_document(document, BOOT_ID, 100.0)
+    assert after.outbox[0].next_try_s == 100.0 + outbox.PAUSE_MAX_S
+    story = Story()
+    story.play(30, **FAILED)
+    memory = Memory(troubles=story.troubles)
+    read = outbox.from_document(outbox.as_document(memory, BOOT_ID), BOOT_ID, 7.0)
+    assert {trouble.began_s for trouble in read.troubles.values()} == {7.0}
+
+
+def _page(next_try_s: float) -> dict[str, Any]:
+    return {
+        **MESSAGE,
+        "severity": Severity.PAGE,
+        "channels": ("people-1",),
+        "next_try_s": next_try_s,
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "channels", "dropped"),
+    [
+        ((LOG, "people-1", "people-2"), ("people-2",), 0),
+        ((LOG, "people-1"), ("people-1",), 0),
+        ((LOG,), None, 1),
+    ],
+)
+def test_outbox_when_addresses_have_changed_waits_only_for_those_that_exist(
+    now: tuple[str, ...], channels: tuple[str, ...] | None, dropped: int
+) -> None:
+    """What nobody can take any more goes to who is there, or is counted as dropped."""
+    old = (LOG, "people-1", "people-2")
+    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], old)
+    for taken in (LOG, "people-1"):
+        memory = outbox.delivered(memory, "alert-1", taken)
+    after = outbox.readdressed(memory, now)
+    assert (after.outbox[0].channels if after.outbox else None) == channels
+    assert after.dropped == dropped
+
+
+@pytest.mark.parametrize(
+    ("url", "word", "address"),
+    [
+        ("https://h/ping/abc", "", "https://h/ping/abc"),
+        ("https://h/ping/abc/", "fail", "https://h/ping/abc/fail"),
+        ("https://h/push/T?status=up&msg=OK", "fail", "https://h/push/T/fail?status=up&msg=OK"),
+        ("https://h/push/T?status=up", "", "https://h/push/T?status=up"),
+    ],
+)
+def test_ping_address_puts_the_word_at_the_end_of_the_path(
+    url: str, word: str, address: str
+) -> None:
+    """A word behind a question mark would be part of a value, and `fail` read as well."""
+    assert ping_address(url, word) == address
+
+
+def test_ping_when_the_last_one_was_not_taken_is_due_sooner() -> None:
+    """One lost ping does not wake anybody: it is sent again before the receiver misses it."""
+    assert not is_due("", LastPing("", 0.0), 9.0, failed=True)
+    assert is_due("", LastPing("", 0.0), 10.0, failed=True)

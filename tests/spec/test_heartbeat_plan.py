@@ -170,3 +170,23 @@ def test_plan_for_any_history_alternates_open_and_recovered(history: list[str]) 
         is_open = alert.kind is not Kind.RECOVERED
     assert not is_open
     assert story.troubles == {}
+
+
+def test_recovery_tells_the_worst_that_was_said_not_what_came_between() -> None:
+    """FAILED, then DEGRADED on the way back, then over: it was FAILED, and its own reason."""
+    story = Story()
+    story.play(10, **{**FAILED, "reason": "all is lost."})
+    between = story.play(10, **DEGRADED)
+    told = story.play(30)
+    assert between == []
+    assert len(told) == 1
+    assert told[0].body.startswith("It was FAILED: all is lost. It began ")
+
+
+def test_failure_when_it_comes_and_goes_to_degraded_pages_once() -> None:
+    """What restarts and fails again is one trouble: a page each round would be noise."""
+    story = Story()
+    told = [
+        alert for _ in range(5) for words in (FAILED, DEGRADED) for alert in story.play(10, **words)
+    ]
+    assert len(told) == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,12 @@ class Heart:
     state: Path
     logs: Path
     words: list[dict[str, str]]
+    listener: socket.socket
+
+    def newest_word(self, name: str) -> str:
+        """Wait for the next beat; what it says under the name."""
+        self.words.append(parse_words(self.listener.recv(65_536)))
+        return self.words[-1].get(name, "")
 
     def alerts(self) -> list[str]:
         """The sentences of its alert lines so far."""
@@ -67,7 +74,7 @@ def running_heartbeat(folder: Path, **more: str) -> Iterator[Heart]:
             while not any(word.get("READY") == "1" for word in words):
                 words.append(parse_words(listener.recv(65_536)))
             words.append(parse_words(listener.recv(65_536)))
-            yield Heart(process, state, logs, words)
+            yield Heart(process, state, logs, words, listener)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -113,6 +120,37 @@ def listening_receiver(status: int = 200) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+
+@contextmanager
+def dribbling_receiver() -> Iterator[int]:
+    """A port whose every answer begins, and then comes a byte at a time without end."""
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _dribble(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+            with suppress(OSError):
+                while not over.wait(0.2):
+                    self.wfile.write(b"x")
+
+        do_GET = _dribble  # noqa: N815  the library's own spelling
+        do_POST = _dribble  # noqa: N815  the library's own spelling
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
