@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
+from shared.models.plans import PlanKind
 from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 
@@ -57,6 +58,26 @@ def coverage(state: BotState, now: datetime | None = None) -> dict[str, Coverage
         symbol: CoverageRow(symbol, abs(position.qty), _stop_qty(state, position, now))
         for symbol, position in state.positions.items()
     }
+
+
+def gaps_out_of_grace(state: BotState, now: datetime | None = None) -> tuple[str, ...]:
+    """Return the symbols whose missing stops must hold new risk back everywhere: all that are not
+    covered, but an entry that is filling has the two seconds of rule 2 for its rest.
+    """
+    rows = coverage(state, now)
+    return tuple(
+        symbol
+        for symbol, row in rows.items()
+        if not row.is_covered and not _is_in_grace(state, symbol)
+    )
+
+
+def _is_in_grace(state: BotState, symbol: str) -> bool:
+    entry = state.entry_working(symbol)
+    if entry is None or entry.status not in _COUNTING:
+        return False
+    plans = [plan for plan in state.plans if plan.symbol == symbol]
+    return all(plan.kind is PlanKind.PARTIAL_ENTRY and plan.step_number == 0 for plan in plans)
 
 
 def coverage_pct(rows: Mapping[str, CoverageRow]) -> Decimal:

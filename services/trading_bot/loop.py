@@ -14,6 +14,7 @@ from services.trading_bot.decision import Decision, Facts
 from services.trading_bot.execution.acting import Actor
 from services.trading_bot.execution.patience import EXTENSION_S, SLOW_S
 from services.trading_bot.gather import Picture
+from services.trading_bot.haste import TURN_TIMEOUT_S, Haste
 from services.trading_bot.heart import Heart, judge_health
 from services.trading_bot.parts import Parts
 from services.trading_bot.plan import plan_follow_up, plan_turn
@@ -29,10 +30,10 @@ from shared.ports import Turn
 from shared.risk.circuit import MoneyReading, watch_money
 from shared.telemetry.logs import log_event
 
+TIME_LOST_AFTER_S = 10.0
+"""Real seconds without a turn after which a silent clock's last reading says nothing any more."""
 REPEAT_PAUSE_S = 0.05
 """Real seconds before a lock-step minute is tried again."""
-TURN_TIMEOUT_S = 0.5
-"""Real seconds to wait for a turn before the loop beats without one."""
 RESOLVE_WITHIN_S = 30.0
 """Real seconds in which what the first reconciliations cannot resolve may resolve itself."""
 STAND_DOWN_S, STAND_DOWN_PAUSE_S = 3.0, 0.1
@@ -51,17 +52,18 @@ class Loop:
         self._reconciler = Reconciler(parts)
         self._actor = Actor(parts)
         self._heart = Heart(parts)
+        self._haste = Haste(parts)
         self._turn: Turn | None = None
         self._picture: Picture | None = None
         self._standing_down = False
-        self._began_s = self._beat_s = parts.clock.monotonic_s()
+        self._began_s = self._beat_s = self._turn_at_s = parts.clock.monotonic_s()
 
     def run(self, stop: threading.Event) -> None:
         """Work until stopped, then save and say so. Raises ConfigFault for refused keys."""
         market_clock, clock = self._parts.market_clock, self._parts.clock
         try:
             while not stop.is_set():
-                turn = market_clock.next_turn(stop, TURN_TIMEOUT_S)
+                turn = self._haste.next_turn(stop)
                 if turn is None:
                     self.idle(getattr(market_clock, "last_fault", None))
                 elif turn.ended:
@@ -85,7 +87,9 @@ class Loop:
         else:
             self._hear(self._turn)
         self._keep_books()
-        self._beat(self._turn, fault, 0.0)
+        silent_s = self._parts.clock.monotonic_s() - self._turn_at_s
+        is_lost = fault is not None and silent_s > TIME_LOST_AFTER_S
+        self._beat(None if is_lost else self._turn, fault, 0.0)
 
     def turn(self, turn: Turn) -> None:
         """Do one turn."""
@@ -94,12 +98,13 @@ class Loop:
         if started_s - self._beat_s >= SLOW_S:
             # The market's clock answered slowly; the reads that follow may take as long again.
             parts.notifier.extend_timeout(EXTENSION_S)
-        self._turn = turn
+        self._turn, self._turn_at_s = turn, started_s
         parts.market.refresh(turn.minute)
         self._picture = self._see(turn)
         self._hear(turn)
         if self._picture is not None:
             self._work(turn)
+        self._haste.looked()
         parts.desk.verify(self._facts(turn))
         self._keep_books()
         self._judge_start()
@@ -201,7 +206,7 @@ class Loop:
             policy=parts.policy,
             reconcile_age_s=self._reconciler.age_s(turn.reading.now),
             decided=self._actor.decided,
-            may_enter=self._may_enter,
+            may_enter=self._may_enter and not self._haste.is_early,
             flatten="operator: emergency stop with flatten" if flatten else None,
         )
 

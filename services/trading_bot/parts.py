@@ -33,6 +33,10 @@ class TradeHints(Protocol):
     def gaps(self) -> int:
         """How often the connection was lost; each loss may have hidden events."""
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `drain` would return anything."""
+
     def drain(self) -> tuple[TradeUpdate, ...]:
         """Return what came since the last call."""
 

@@ -164,7 +164,7 @@ def target_patch(holding: Holding, target: Order, limit: Decimal, reason: str) -
         purpose=Purpose.REDUCE,
         symbol=position.symbol,
         side=target.side,
-        qty=target.qty,
+        qty=target.remaining_qty,
         type=OrderType.LIMIT,
         order_class=target.order_class,
         time_in_force=target.time_in_force,

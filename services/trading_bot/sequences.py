@@ -11,7 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from services.trading_bot.coverage import coverage
-from services.trading_bot.decision import NOTHING, Cancel, Decision, Facts, Note
+from services.trading_bot.decision import NOTHING, Decision, Facts
+from services.trading_bot.plan_steps import cancels, done, live, sent_since, step
 from services.trading_bot.sends import (
     Holding,
     exit_limit,
@@ -20,8 +21,8 @@ from services.trading_bot.sends import (
     target_patch,
     trailing_send,
 )
-from services.trading_bot.watch import start_plan, stop_distance
-from shared.events.types import PlanDone, PlanStarted, PlanStepped
+from services.trading_bot.watch import PARTIAL_PATIENCE, overdue, start_plan, stop_distance
+from shared.events.types import PlanStarted
 from shared.models.numbers import CENT, round_to_tick
 from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, OrderType
 from shared.models.plans import Plan, PlanKind
@@ -45,59 +46,12 @@ def advance(plan: Plan, facts: Facts) -> Decision:
     return _STEPS[plan.kind](plan, facts, Holding(facts.state, position, facts.now))
 
 
-def _step(plan: Plan, step: str, facts: Facts, attempts: int = 0) -> Decision:
-    return Decision(bookings=(PlanStepped(plan.plan_id, step, attempts, facts.now),))
-
-
-def _done(plan: Plan, outcome: str, facts: Facts) -> Decision:
-    note = Note(
-        "plan_done",
-        f"{plan.kind.value} of {plan.symbol} ({plan.reason}): {outcome}",
-        {"symbol": plan.symbol, "plan": plan.kind.value, "by": plan.by},
-    )
-    return Decision(bookings=(PlanDone(plan.plan_id, outcome, facts.now),), notes=(note,))
-
-
-def _group(plan: Plan, facts: Facts) -> tuple[Order, ...]:
-    return facts.state.orders.group(plan.position_key)
-
-
-def _cancels(orders: list[Order], reason: str) -> Decision:
-    """Ask once per group: the broker takes its other members along."""
-    groups = {order.parent_id or order.client_order_id: order for order in reversed(orders)}
-    return Decision(
-        cancels=tuple(
-            Cancel(order.broker_order_id, order.client_order_id, order.symbol, reason)
-            for order in reversed(groups.values())
-            if order.broker_order_id is not None
-        )
-    )
-
-
-def _live(plan: Plan, facts: Facts) -> list[Order]:
-    return [order for order in _group(plan, facts) if order.status.is_live]
-
-
-def _sent_since(plan: Plan, facts: Facts, role: OrderRole, kind: OrderType) -> Order | None:
-    """Return the newest order of our own that this plan sent, legs aside."""
-    sent = [
-        order
-        for order in _group(plan, facts)
-        if order.role is role
-        and order.type is kind
-        and order.parent_id is None
-        and order.created_at is not None
-        and order.created_at >= plan.started_at
-    ]
-    return sent[-1] if sent else None
-
-
 def _leave_nothing_behind(plan: Plan, facts: Facts) -> Decision:
     """The position is gone: cancel what of its group still lives, then the plan is over."""
-    living = _live(plan, facts)
+    living = live(plan, facts)
     if not living:
-        return _done(plan, "flat", facts)
-    return _cancels(living, "the position is closed")
+        return done(plan, "flat", facts)
+    return cancels(living, "the position is closed")
 
 
 # --- partial entries
@@ -106,21 +60,25 @@ def _leave_nothing_behind(plan: Plan, facts: Facts) -> Decision:
 def _cancel_rest(plan: Plan, facts: Facts) -> Decision:
     entry = facts.state.orders.get(plan.position_key)
     if entry is None or not entry.status.is_live:
-        return _step(plan, "await_cancel", facts)
-    return _cancels([entry], plan.reason) + _step(plan, "await_cancel", facts)
+        return step(plan, "await_cancel", facts)
+    # Later fills stamp the order anew: what counts is when the first one was seen (rule 2).
+    first_fill = min(plan.started_at, entry.filled_at or plan.started_at)
+    if overdue(entry, facts) is None and facts.now - first_fill < PARTIAL_PATIENCE:
+        return NOTHING
+    return cancels([entry], plan.reason) + step(plan, "await_cancel", facts)
 
 
 def _await_rest(plan: Plan, facts: Facts) -> Decision:
     entry = facts.state.orders.get(plan.position_key)
     if entry is None or entry.status is OrderStatus.FILLED:
-        return _done(plan, "filled after all, its legs protect it", facts)
+        return done(plan, "filled after all, its legs protect it", facts)
     if entry.status.is_live:
         if facts.now - plan.updated_at < ANSWER_PATIENCE:
             return NOTHING
-        return _cancels([entry], plan.reason) + _step(plan, plan.step, facts, plan.attempts + 1)
+        return cancels([entry], plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
     if plan.symbol not in facts.state.positions:
-        return _done(plan, "nothing was filled", facts)
-    return _step(plan, "send_oco", facts)
+        return done(plan, "nothing was filled", facts)
+    return step(plan, "send_oco", facts)
 
 
 _ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
@@ -134,7 +92,7 @@ _ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
 
 def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     if coverage(facts.state, facts.now)[plan.symbol].is_covered:
-        return _done(plan, "protected", facts)
+        return done(plan, "protected", facts)
     if plan.step == "send_oco":
         return _send_oco(plan, facts, holding)
     if plan.step == "send_trailing":
@@ -146,14 +104,14 @@ def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 def _send_oco(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     position = holding.position
-    sent = _sent_since(plan, facts, OrderRole.TARGET, OrderType.LIMIT)
+    sent = sent_since(plan, facts, OrderRole.TARGET, OrderType.LIMIT)
     if sent is not None and not sent.status.is_terminal:
         return NOTHING
     if sent is not None:
-        return _step(plan, "send_trailing", facts)
+        return step(plan, "send_trailing", facts)
     levels = _levels(position, facts)
     if levels is None:
-        return _step(plan, "send_exit", facts)
+        return step(plan, "send_exit", facts)
     return Decision(protective=(protection_send(holding, *levels),))
 
 
@@ -173,12 +131,12 @@ def _levels(position: Position, facts: Facts) -> tuple[Decimal, Decimal] | None:
 
 
 def _send_trailing(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    sent = _sent_since(plan, facts, OrderRole.STOP, OrderType.TRAILING_STOP)
+    sent = sent_since(plan, facts, OrderRole.STOP, OrderType.TRAILING_STOP)
     if sent is not None and not sent.status.is_terminal:
         return NOTHING
     distance = stop_distance(holding.position, facts.price_of(plan.symbol))
     if sent is not None or distance is None:
-        return _step(plan, "send_exit", facts)
+        return step(plan, "send_exit", facts)
     return Decision(protective=(trailing_send(holding, round_to_tick(distance)),))
 
 
@@ -190,10 +148,10 @@ def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         if facts.account is None or not facts.account.may_trade:
             # A suspended account could not sell, and its stop would be gone (rule 5).
             return NOTHING
-        return _step(plan, "cancel_legs", facts)
+        return step(plan, "cancel_legs", facts)
     if plan.step == "cancel_legs":
-        living = [order for order in _live(plan, facts) if order.role is not OrderRole.EXIT]
-        return _cancels(living, plan.reason) + _step(plan, "await_cancel", facts)
+        living = [order for order in live(plan, facts) if order.role is not OrderRole.EXIT]
+        return cancels(living, plan.reason) + step(plan, "await_cancel", facts)
     if plan.step == "await_cancel":
         return _await_legs(plan, facts)
     if plan.step == "send_exit":
@@ -202,24 +160,24 @@ def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 
 def _await_legs(plan: Plan, facts: Facts) -> Decision:
-    living = _live(plan, facts)
+    living = live(plan, facts)
     if not living:
-        return _step(plan, "send_exit", facts)
+        return step(plan, "send_exit", facts)
     if facts.now - plan.updated_at < ANSWER_PATIENCE:
         return NOTHING
-    return _cancels(living, plan.reason) + _step(plan, plan.step, facts, plan.attempts + 1)
+    return cancels(living, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
 
 
 def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
+    sent = sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
     if sent is not None and sent.status not in _REFUSED:
         waiting = sent.status is OrderStatus.UNKNOWN
         last = "await_fill" if plan.kind is not PlanKind.PROTECT else "await_live"
-        return NOTHING if waiting else _step(plan, last, facts)
+        return NOTHING if waiting else step(plan, last, facts)
     if sent is not None:
         if plan.attempts + 1 >= ATTEMPTS_MAX:
-            return _done(plan, f"exit refused: {sent.reason}", facts)
-        return _step(plan, "send_exit", facts, plan.attempts + 1) + _market_exit(
+            return done(plan, f"exit refused: {sent.reason}", facts)
+        return step(plan, "send_exit", facts, plan.attempts + 1) + _market_exit(
             plan, facts, holding
         )
     return _market_exit(plan, facts, holding)
@@ -238,15 +196,18 @@ def _market_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 def _await_exit(plan: Plan, facts: Facts) -> Decision:
     """The position is still there: the exit works, or has ended without closing all of it."""
-    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
+    sent = sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
     if sent is not None and not sent.status.is_terminal:
         return NOTHING
-    return _done(plan, "the exit ended and left shares; they are protected anew", facts)
+    return done(plan, "the exit ended and left shares; they are protected anew", facts)
 
 
 def _replace(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     """Leave by making the target leg marketable; the stop stays until that fills."""
-    sent = _sent_since(plan, facts, OrderRole.EXIT, OrderType.LIMIT)
+    sent = sent_since(plan, facts, OrderRole.EXIT, OrderType.LIMIT)
+    is_late = facts.now - plan.started_at >= ANSWER_PATIENCE
+    if sent is None and is_late:
+        return _close_instead(plan, facts, "the change did not go out")
     if sent is None:
         return _send_patch(plan, facts, holding)
     if sent.status is OrderStatus.UNKNOWN:
@@ -254,14 +215,14 @@ def _replace(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     if sent.status.is_terminal:
         return _close_instead(plan, facts, f"the limit ended {sent.status.value}")
     if plan.step == "send_replace":
-        return _step(plan, "await_replace", facts)
-    if facts.now - plan.started_at >= ANSWER_PATIENCE and facts.now > plan.updated_at:
+        return step(plan, "await_replace", facts)
+    if is_late and facts.now > plan.updated_at:
         return _close_instead(plan, facts, "the limit did not fill")
     return NOTHING
 
 
 def _send_patch(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    target = next((order for order in _live(plan, facts) if _is_replaceable(order)), None)
+    target = next((order for order in live(plan, facts) if _is_replaceable(order)), None)
     bid, stop = facts.price_of(plan.symbol), holding.position.stop_price
     if target is None or bid is None or stop is None:
         return _close_instead(plan, facts, "no target leg to change")
@@ -283,7 +244,7 @@ def _is_replaceable(order: Order) -> bool:
 
 def _close_instead(plan: Plan, facts: Facts, why: str) -> Decision:
     close = start_plan(facts, PlanKind.CLOSE, plan.position_key, (plan.reason, plan.by))
-    return _done(plan, f"{why}, closing instead", facts) + Decision(bookings=(PlanStarted(close),))
+    return done(plan, f"{why}, closing instead", facts) + Decision(bookings=(PlanStarted(close),))
 
 
 _STEPS: dict[PlanKind, Callable[[Plan, Facts, Holding], Decision]] = {

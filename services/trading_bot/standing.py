@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.trading_bot.coverage import coverage
+from services.trading_bot.coverage import coverage, gaps_out_of_grace
 from services.trading_bot.parts import Parts
 from services.trading_bot.reconciling import Reconciler
 from shared.errors import SchemaFault, SystemFault
@@ -36,7 +36,7 @@ def judge_standing(
             data_age_s_max=float(parts.policy.limits.quote_age_s_max),
             is_open=turn.reading.is_open if turn is not None else True,
             unknown_outcomes=len(state.unknown_outcomes),
-            uncovered_symbols=sum(not row.is_covered for row in coverage(state, now).values()),
+            uncovered_symbols=len(gaps_out_of_grace(state, now)),
             reconcile_age_s=reconciler.age_s(now) if now is not None else None,
             unresolved_items=reconciler.unresolved,
             stream_listening=stream.listening if stream is not None else None,

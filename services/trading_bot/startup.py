@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from services.trading_bot.account_state import open_memory
+from services.trading_bot.account_state import judge_payload, open_memory
 from services.trading_bot.books import Books
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
@@ -133,7 +133,7 @@ def hold_lock(ignition: Ignition) -> TradingLock:
 def start(ignition: Ignition, lock: TradingLock) -> Parts:
     """Return the wired bot, its state loaded and its broker known. Raises Stopped."""
     settings, clock, waiting = ignition.settings, ignition.clock, ignition.waiting
-    store = StateStore(settings.state, clock, lock=lock)
+    store = StateStore(settings.state, clock, lock=lock, judge=judge_payload)
     loaded = waiting.until(store.load, "the trading state cannot be read")
     desk = CommandDesk(
         CommandSpool(settings.state, clock), EmergencyStopFile(settings.state.emergency_stop), clock

@@ -37,7 +37,12 @@ class Supervision:
         judgement = judge_document(
             self._read(), boot_id=self._clock.boot_id(), boottime_s=self._clock.boottime_s()
         )
-        return None if judgement.standing is Standing.FRESH else judgement.reason
+        if judgement.standing is not Standing.FRESH:
+            return judgement.reason
+        # A supervisor that could not start leaves word too, with no process to its name.
+        writer = (judgement.document or {}).get("supervisor")
+        is_there = isinstance(writer, dict) and writer.get("pid") is not None
+        return None if is_there else judgement.reason
 
     def _read(self) -> bytes | None:
         try:

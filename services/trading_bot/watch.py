@@ -21,7 +21,7 @@ from shared.models.trading_state import TradingState
 ENTRY_DEADLINE = timedelta(seconds=30)
 """Market time after which the unfilled rest of an entry is cancelled (rule 1)."""
 PARTIAL_PATIENCE = timedelta(seconds=2)
-"""Market time that a partly filled entry gets before its rest is cancelled (rule 2)."""
+"""Market time from the first fill that a partly filled entry gets for its rest (rule 2)."""
 CLOSE_BEFORE_END = timedelta(minutes=5)
 """EXIT_AT_CLOSE leaves every position this long before the session ends."""
 STRATEGY = "strategy"
@@ -62,7 +62,7 @@ def watch_entries(facts: Facts) -> Decision:
 def _watch_entry(order: Order, broker_order_id: str, facts: Facts) -> Decision:
     if any(plan.position_key == order.position_key for plan in facts.state.plans):
         return Decision()
-    reason = _overdue(order, facts)
+    reason = overdue(order, facts)
     if order.filled_qty == 0:
         if reason is None:
             return Decision()
@@ -70,15 +70,13 @@ def _watch_entry(order: Order, broker_order_id: str, facts: Facts) -> Decision:
         message = f"entry of {order.symbol} cancelled: {reason}"
         note = Note("entry_cancelled", message, {"client_order_id": order.client_order_id})
         return Decision(cancels=(cancel,), notes=(note,))
-    first_fill = order.filled_at or facts.now
-    if reason is None and facts.now - first_fill < PARTIAL_PATIENCE:
-        return Decision()
     words = reason or f"filled {order.filled_qty} of {order.qty}"
     plan = start_plan(facts, PlanKind.PARTIAL_ENTRY, order.position_key, (words, "bot"))
     return Decision(bookings=(PlanStarted(plan),))
 
 
-def _overdue(order: Order, facts: Facts) -> str | None:
+def overdue(order: Order, facts: Facts) -> str | None:
+    """Return why an entry must no longer work, None while it may (rule 1)."""
     since = order.created_at or order.submitted_at
     if since is not None and facts.now - since >= ENTRY_DEADLINE:
         return f"not filled within {ENTRY_DEADLINE.total_seconds():.0f} s"

@@ -126,6 +126,8 @@ class DoorAdapter(HTTPAdapter):
             return self._attempt(request, options)
         self._withhold_read()
         reply: requests.Response = self._retrying(self._attempt, request, options)
+        if _is_hollow(reply):
+            raise TransientFault(f"GET {request.url} was answered with an empty body")
         return reply
 
     def _attempt(self, request: requests.PreparedRequest, options: Any) -> requests.Response:
@@ -183,7 +185,14 @@ class DoorAdapter(HTTPAdapter):
 
 
 def _may_pass_later(reply: requests.Response) -> bool:
-    return reply.status_code in RETRIED_STATUSES
+    return reply.status_code in RETRIED_STATUSES or _is_hollow(reply)
+
+
+def _is_hollow(reply: requests.Response) -> bool:
+    """Whether a read succeeded in nothing: a gateway's word, since every read has a body. The
+    vendor's client would make it None, which looks like a changed contract.
+    """
+    return reply.status_code == 200 and not reply.content
 
 
 def _retry_after_s(state: RetryCallState) -> float | None:

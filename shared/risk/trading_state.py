@@ -109,7 +109,8 @@ def _contracts(inputs: StateInputs) -> Iterator[CauseLine]:
 def _data(inputs: StateInputs) -> Iterator[CauseLine]:
     age = inputs.data_age_s
     if inputs.is_open and (age is None or not 0.0 <= age <= inputs.data_age_s_max):
-        words = "no price yet" if age is None else f"the newest price is {age:.0f} s old"
+        known = age is not None
+        words = f"the newest price is {age:.0f} s old" if known else "no price of known age"
         yield CauseLine(Cause.DATA, _REDUCING, words)
     if inputs.stream_listening is not True:
         yield CauseLine(Cause.DATA, _REDUCING, "the trade stream does not listen")
@@ -120,7 +121,7 @@ def _data(inputs: StateInputs) -> Iterator[CauseLine]:
 def _orders(inputs: StateInputs) -> Iterator[CauseLine]:
     age = inputs.reconcile_age_s
     if age is None:
-        reason = "not reconciled with the broker yet"
+        reason = "no reconciliation of known age"
         yield CauseLine(Cause.UNKNOWN_OUTCOME, _REDUCING, reason)
     elif not 0.0 <= age <= RECONCILE_AGE_S_MAX:
         reason = f"the last reconciliation is {age:.0f} s old"

@@ -32,8 +32,8 @@ MINUTE, DAY = "1Min", "1Day"
 LOOK_BACK = timedelta(days=5)
 """Far enough for one full session before any chain of holidays."""
 
-_KEYS_REFUSED = frozenset({401, 402})
-_NOT_ENTITLED = frozenset({405, 408, 409})
+_KEYS_REFUSED = frozenset({"401", "402"})
+_NOT_ENTITLED = frozenset({"405", "408", "409"})
 """Codes of the data stream: too many symbols, not enabled, insufficient subscription."""
 HANDSHAKE_MESSAGES_MAX = 20
 log = logging.getLogger("stream")
@@ -162,7 +162,7 @@ def _unpacked(message: str | bytes) -> list[Any]:
 
 def _refusal(raw: Mapping[str, object]) -> ConfigFault | TransientFault:
     """Return what an error message of the stream means; it ends the connection."""
-    code, said = raw.get("code"), str(raw.get("msg", ""))[:100]
+    code, said = str(raw.get("code")), str(raw.get("msg", ""))[:100]
     log_event(log, "stream_error", f"data stream: {said}", level=logging.WARNING, code=code)
     if code in _KEYS_REFUSED:
         return ConfigFault(f"the data stream refuses our keys ({code} {said})")

@@ -84,6 +84,10 @@ class _TradeSession:
             self._queue.clear()
         return updates
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self._queue)
+
     def silence_s_max(self) -> float | None:
         # An account may be quiet for hours; pings alone tell a dead connection here.
         return None
@@ -159,6 +163,11 @@ class TradeStream:
     def last_message_age_s(self) -> float | None:
         """Real seconds since the last message, None when there was none."""
         return self._link.silent_s
+
+    @property
+    def has_news(self) -> bool:
+        """Whether updates wait to be drained."""
+        return self._session.has_news
 
     def drain(self) -> tuple[TradeUpdate, ...]:
         """Return the updates that came since the last call, in the order of their arrival."""

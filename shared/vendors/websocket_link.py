@@ -158,8 +158,11 @@ class WebsocketLink:
                 log_event(log, "stream_live", f"{self._session.name} is live")
                 return self._listen(connection)
         except (SystemFault, WebSocketException, OSError, EOFError, ValueError) as failure:
-            verdict = classify_exception(failure)
-            return f"{verdict.code}: {verdict.message}"
+            return _in_words(failure)
+        except Exception as failure:
+            # Nobody restarts this thread: what breaks in it costs the connection, no more.
+            log.exception("the stream's reader broke", extra={"event": "stream_broken"})
+            return _in_words(failure)
         finally:
             self._connection = None
             if was_live:
@@ -191,3 +194,8 @@ class WebsocketLink:
             self._heard_at_s = self._clock.monotonic_s()
             self._session.take(message)
         return "stopped"
+
+
+def _in_words(failure: Exception) -> str:
+    verdict = classify_exception(failure)
+    return f"{verdict.code}: {verdict.message}"

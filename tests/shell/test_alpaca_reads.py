@@ -68,6 +68,7 @@ def test_reads_when_good_then_values(alpaca: ScriptedAlpaca, broker: AlpacaBroke
         ((503, b""), TransientFault),
         (LOST, TransientFault),
         ((200, b"<html>"), TransientFault),
+        ((200, b""), TransientFault),
         ((200, raw_account(equity=None)), SchemaDrift),
         ((200, None), SchemaDrift),
     ],

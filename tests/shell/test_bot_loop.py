@@ -278,3 +278,23 @@ def test_loop_when_a_strategy_fails_then_positions_are_still_looked_after(
     house.turn()
 
     assert status(house)["coverage_pct"] == 100.0
+
+
+def test_loop_when_market_time_stays_unknown_then_trading_is_no_longer_called_active(
+    house: BotHouse,
+) -> None:
+    """While the broker's clock is silent market time stands still here, and no age grows in it:
+    what was fresh when it fell silent must not look fresh for ever.
+    """
+    silent = TransientFault("the broker's clock is silent")
+    house.turn()
+    house.pass_time(2)
+    house.loop.idle(silent)
+    assert status(house)["trading_state"] == "ACTIVE"
+
+    house.pass_time(20)
+    house.loop.idle(silent)
+
+    assert status(house)["trading_state"] == "REDUCING"
+    house.turn()
+    assert status(house)["trading_state"] == "ACTIVE"

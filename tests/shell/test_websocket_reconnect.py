@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -155,13 +155,18 @@ def test_trade_stream_when_nobody_drains_then_bounded_and_gap_shown(
 class DataStream:
     """A data stream into lists."""
 
-    def __init__(self, url: str, silence_s: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        silence_s: float | None = None,
+        on_item: Callable[[Candle | Quote], None] | None = None,
+    ) -> None:
         self.items: list[Candle | Quote] = []
         self.dropped: list[SchemaDrift] = []
         session = DataStreamSession(
             ("key", "secret"),
             ["SPY"],
-            self.items.append,
+            on_item or self.items.append,
             lambda drift, raw: self.dropped.append(drift),
             lambda: silence_s,
         )
@@ -210,6 +215,32 @@ def test_data_stream_when_cut_or_error_then_reconnects(server: StreamServer) -> 
         server.connected.get(timeout=WAIT_S)
         wait_until(lambda: data.link.is_live, WAIT_S)
         assert data.link.connections == 3
+
+
+@pytest.mark.parametrize("code", [[407], {"is": 407}, None, "407"])
+def test_data_stream_when_an_error_has_an_odd_code_then_the_link_lives_on(
+    server: StreamServer, code: object
+) -> None:
+    """Whatever a frame does to its reader, the thread that listens must never die of it."""
+    with DataStream(server.data_url) as data:
+        server.connected.get(timeout=WAIT_S)
+        server.push({"T": "error", "code": code, "msg": "odd"})
+        server.connected.get(timeout=WAIT_S)
+        wait_until(lambda: data.link.is_live, WAIT_S)
+
+
+def _broken(item: Candle | Quote) -> None:
+    raise KeyError(item.symbol)
+
+
+def test_link_when_the_session_breaks_then_connects_anew_and_says_why(server: StreamServer) -> None:
+    """A defect of ours in taking a message costs the connection, not the stream."""
+    with DataStream(server.data_url, on_item=_broken) as data:
+        server.connected.get(timeout=WAIT_S)
+        server.push(BAR | {"t": AT})
+        server.connected.get(timeout=WAIT_S)
+        wait_until(lambda: data.link.is_live, WAIT_S)
+        assert data.link.connections == 2
 
 
 def test_data_stream_when_silent_although_due_then_given_up(server: StreamServer) -> None:

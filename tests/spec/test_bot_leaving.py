@@ -49,3 +49,34 @@ def test_plan_when_the_group_cannot_be_changed_then_it_is_closed_instead() -> No
 
     exits = [order for order in bench.state.orders.values() if order.role is OrderRole.EXIT]
     assert [order.type for order in exits] == [OrderType.MARKET]
+
+
+def test_plan_when_the_target_has_partly_filled_then_only_the_rest_is_asked_for() -> None:
+    """Nine of ten shares are sold already: an exit of ten would be more than is held."""
+    bench = BotBench()
+    bench.hold(qty=10)
+    (target,) = [each for each in bench.state.orders.values() if each.role is OrderRole.TARGET]
+    bench.broker.fill(target.client_order_id, 9, "102")
+    bench.look()
+    bench.flatten = "operator: drill"
+
+    (send,) = bench.decide().exits
+
+    assert send.request.replaces == target.broker_order_id
+    assert send.request.qty == send.order.qty == 1
+
+
+def test_plan_when_the_change_of_the_target_never_goes_out_then_it_is_closed_instead() -> None:
+    """A change that the guard denies each time must not hold the exit back for ever."""
+    bench = BotBench()
+    bench.hold()
+    bench.flatten = "operator: drill"
+    denied = bench.decide()
+    bench.book(*denied.bookings)
+
+    bench.pass_time(21)
+    decision = bench.decide()
+
+    assert [send.request.replaces for send in denied.exits] != [None]
+    assert decision.exits == ()
+    assert decision.cancels != ()

@@ -74,7 +74,7 @@ def test_plan_when_an_entry_fills_in_part_then_rest_is_cancelled_and_the_part_pr
     bench.broker.fill(own_id, 4, "100")
     bench.pass_time(1)
     bench.turn()
-    assert bench.state.plans == ()
+    assert bench.broker.cancelled == []
     bench.pass_time(1)
 
     bench.turn()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.trading_bot.coverage import coverage, coverage_pct
+from services.trading_bot.coverage import coverage, coverage_pct, gaps_out_of_grace
 from services.trading_bot.settling import (
     LOOKS_AT_S,
     Looks,
@@ -17,6 +17,7 @@ from services.trading_bot.settling import (
 from shared.events.apply import apply_all
 from shared.events.types import Event, IntentRecorded, OrderSeen
 from shared.models.orders import OrderRole, OrderStatus, OrderType, Side
+from shared.models.plans import Plan, PlanKind
 from shared.models.trading_state import BotState
 from tests.support.builders import (
     NOON,
@@ -68,6 +69,35 @@ def test_coverage_when_the_entry_is_partly_filled_then_its_legs_are_inert() -> N
 
     assert (row.open_qty, row.stop_qty, row.gap_qty) == (D(4), D(0), D(4))
     assert coverage_pct({"AAPL": row}) == 0
+
+
+def partly_filled(status: OrderStatus, *steps: str) -> BotState:
+    """Return a state whose entry filled in part, with its plan at the last of the steps."""
+    state = holding(4)
+    entry = replace(state.orders[ENTRY.client_order_id], status=status)
+    key = entry.position_key
+    plan = Plan("p", PlanKind.PARTIAL_ENTRY, "AAPL", key, "cancel_rest", at(1), at(1), "in part")
+    plans = tuple(replace(plan, step=step) for step in steps)
+    return replace(state, orders=state.orders.put(entry), plans=plans)
+
+
+@pytest.mark.parametrize(
+    ("state", "gaps"),
+    [
+        (holding(), ()),
+        (partly_filled(OrderStatus.PARTIALLY_FILLED), ()),
+        (partly_filled(OrderStatus.PARTIALLY_FILLED, "cancel_rest"), ()),
+        (partly_filled(OrderStatus.PARTIALLY_FILLED, "await_cancel"), ("AAPL",)),
+        (partly_filled(OrderStatus.PENDING_CANCEL), ("AAPL",)),
+        (partly_filled(OrderStatus.CANCELED), ("AAPL",)),
+        (with_stop(status=OrderStatus.CANCELED), ("AAPL",)),
+    ],
+)
+def test_gaps_when_an_entry_is_filling_then_only_its_two_seconds_hold_nothing_back(
+    state: BotState, gaps: tuple[str, ...]
+) -> None:
+    """A normal partial fill is no fault; one that outlasts its grace is."""
+    assert gaps_out_of_grace(state, at(2)) == gaps
 
 
 @pytest.mark.parametrize(

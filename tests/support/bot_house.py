@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services.trading_bot.account_state import open_memory
+from services.trading_bot.account_state import judge_payload, open_memory
 from services.trading_bot.books import Books
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
@@ -49,6 +51,7 @@ class FakeStream:
 
     listening: bool = True
     gaps: int = 1
+    has_news: bool = False
 
     def drain(self) -> tuple[TradeUpdate, ...]:
         return ()
@@ -59,9 +62,20 @@ class FakeMarketClock:
     """Market time as the house says."""
 
     house: BotHouse
+    _turn_at_s: float = float("-inf")
 
     def reading(self) -> ClockReading:
         return self.house.reading()
+
+    def next_turn(self, stop: threading.Event, timeout_s: float) -> Turn | None:
+        """Let time pass up to clock B's next stroke, five seconds after the one before."""
+        wait_s = max(0.0, self._turn_at_s + 5 - self.house.clock.monotonic_s())
+        self.house.pass_time(min(wait_s, timeout_s))
+        self.house.meanwhile()
+        if stop.is_set() or wait_s > timeout_s:
+            return None
+        self._turn_at_s = self.house.clock.monotonic_s()
+        return Turn(self.house.reading(), None)
 
 
 @dataclass
@@ -75,11 +89,13 @@ class BotHouse:
     is_open: bool = True
     knows_yesterday: bool = True
     """Whether market.db holds the close of the day before."""
+    meanwhile: Callable[[], None] = lambda: None
+    """What happens in the world while `loop.run` waits for a turn."""
 
     def __post_init__(self) -> None:
         (self.root / "state").mkdir(mode=0o700)
         (self.root / "logs").mkdir()
-        self.settings: Settings = make_settings(self.root, SYMBOLS=",".join(SYMBOLS))
+        self.settings: Settings = make_settings(self.root, SYMBOLS=",".join(SYMBOLS), SIM_SPEED="1")
         self.broker = FakeBroker(self.now)
         self.market = MarketStoreWriter(self.settings.state.market, self.clock)
         if self.knows_yesterday:
@@ -93,7 +109,7 @@ class BotHouse:
 
     def born(self) -> None:
         """Start a bot process: load what the folder holds and wire a loop."""
-        store = StateStore(self.settings.state, self.clock)
+        store = StateStore(self.settings.state, self.clock, judge=judge_payload)
         account = (self.broker.account_id, EPOCH)
         memory = open_memory(self.settings, self.clock, store, store.load(), account)
         orders_log = OrdersLog(self.settings.logs.orders, self.clock)
@@ -106,7 +122,7 @@ class BotHouse:
             clock=self.clock,
             notifier=Notifier(None),
             broker=self.broker,
-            market_clock=FakeMarketClock(self),  # type: ignore[arg-type] # only read here
+            market_clock=FakeMarketClock(self),
             stream=self.stream,
             market=MarketView(MarketStoreReader(self.settings.state.market), SYMBOLS),
             memory=memory,

@@ -27,7 +27,7 @@ END_S = 20.0
 class BotProcess:
     """Starts on entering, ends on leaving; `kill` and `start` again to prove restarts."""
 
-    def __init__(self, folder: Path, *, speed: str) -> None:
+    def __init__(self, folder: Path, *, speed: str, notify_socket: str | None = None) -> None:
         self.state = folder / "state"
         self.logs = folder / "logs"
         self.process: subprocess.Popen[bytes] | None = None
@@ -43,6 +43,8 @@ class BotProcess:
             "TRADING_MODE": "sim",
             "SIM_SPEED": speed,
         }
+        if notify_socket is not None:
+            self._environ["NOTIFY_SOCKET"] = notify_socket
 
     def __enter__(self) -> BotProcess:
         return self.start()

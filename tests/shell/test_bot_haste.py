@@ -1,0 +1,168 @@
+"""Shares of ours never stand without a broker-held stop for long, however slow clock B is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from services.trading_bot.haste import EARLY_LOOKS_PER_MINUTE, LookPace
+from shared.models.broker import CancelOutcome, CancelRequested
+from shared.models.commands import CommandName
+from shared.models.orders import OrderClass, OrderStatus, OrderType
+from shared.ports import Turn
+from tests.support.bot_house import BEFORE, BotHouse, command, enter, seeing_a_breakout, status
+from tests.support.clock import ManualClock
+from tests.support.fake_broker import FakeBroker
+
+pytestmark = pytest.mark.integration
+
+NAKED_S_MAX = 5.0
+CONFIRMED_AFTER_S = 0.7
+
+
+@dataclass
+class LateBroker(FakeBroker):
+    """Confirms a cancellation some time after it was asked for, as the real one does."""
+
+    _asked: dict[str, float] = field(default_factory=dict)
+
+    def cancel(self, broker_order_id: str) -> CancelOutcome:
+        self.put(self.books[broker_order_id], status=OrderStatus.PENDING_CANCEL)
+        self._asked[broker_order_id] = self.now.timestamp()
+        return CancelRequested()
+
+    def confirm(self) -> None:
+        """Carry out what was asked for long enough ago."""
+        for broker_order_id, asked_at in list(self._asked.items()):
+            if self.now.timestamp() - asked_at >= CONFIRMED_AFTER_S:
+                del self._asked[broker_order_id]
+                super().cancel(broker_order_id)
+
+    def is_naked(self) -> bool:
+        """Whether shares of AAPL stand without a stop that works."""
+        stops = [each for each in self.books.values() if each.type is OrderType.STOP]
+        works = any(each.status is OrderStatus.HELD and self._is_active(each) for each in stops)
+        return "AAPL" in self.held and not works
+
+
+@dataclass
+class World:
+    """What happens around a bot at work: its broker, and how long shares stood naked."""
+
+    house: BotHouse
+    broker: LateBroker
+    stop: threading.Event = field(default_factory=threading.Event)
+    naked_s: float = 0.0
+    seen_s: float = 0.0
+
+    def tick(self) -> None:
+        """Let the broker do what is due, and measure."""
+        now_s = self.house.clock.monotonic_s()
+        if self.broker.is_naked() and self.seen_s:
+            self.naked_s += now_s - self.seen_s
+        self.seen_s = now_s
+        self.broker.confirm()
+
+    def run(self, seconds: float, after_s: float, happening: Callable[[], None]) -> None:
+        """Let the bot work for `seconds`; the happening comes `after_s` from now."""
+        begun_s = self.house.clock.monotonic_s()
+        due = [happening]
+
+        def meanwhile() -> None:
+            self.tick()
+            gone_s = self.house.clock.monotonic_s() - begun_s
+            if due and gone_s >= after_s:
+                due.pop()()
+            if gone_s >= seconds:
+                self.stop.set()
+
+        self.house.meanwhile = meanwhile
+        self.house.loop.run(self.stop)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A bot that sees AAPL break out, before a broker that takes its time."""
+    house = BotHouse(tmp_path, BEFORE)
+    broker = house.broker = LateBroker(house.now)
+    house.born()
+    return World(seeing_a_breakout(house), broker)
+
+
+@pytest.mark.parametrize("fills_after_s", [0.3, 1.0, 2.9, 4.9])
+def test_bot_when_an_entry_fills_in_part_then_a_stop_stands_within_five_seconds(
+    world: World, fills_after_s: float
+) -> None:
+    """Whenever between two turns the fill comes, and although the stream says nothing of it."""
+    world.broker.fills_on_submit = False
+    own_id = enter(world.house)
+
+    world.run(25, fills_after_s, lambda: world.broker.fill(own_id, 4, "100"))
+
+    assert 0 < world.naked_s <= NAKED_S_MAX
+    assert world.broker.submitted[1].order_class is OrderClass.OCO
+    assert not world.broker.is_naked()
+
+
+def test_bot_when_an_entry_is_filling_then_it_gets_two_seconds_and_trading_stays_active(
+    world: World,
+) -> None:
+    """Rule 2: a normal partial fill is neither cut off at once nor a reason for REDUCING."""
+    world.broker.fills_on_submit = False
+    own_id = enter(world.house)
+    world.broker.fill(own_id, 4, "100")
+    world.house.pass_time(1)
+    world.house.loop.turn(Turn(world.house.reading(), None))
+    world.house.loop.finish()
+
+    assert world.broker.books["b-0001"].status is OrderStatus.PARTIALLY_FILLED
+    assert status(world.house)["trading_state"] == "ACTIVE"
+
+
+def test_bot_when_it_must_cancel_before_it_sells_then_the_sale_follows_at_once(
+    world: World,
+) -> None:
+    """A limit that does not fill is closed instead: cancel, confirmed, market order."""
+    enter(world.house)
+    world.house.turn()
+    world.broker.fills_on_submit = False
+    command(world.house, CommandName.CLOSE_POSITION, symbol="AAPL")
+
+    world.run(40, 10, lambda: setattr(world.broker, "fills_on_submit", True))
+
+    assert world.broker.held == {}
+    assert world.naked_s < 2 * CONFIRMED_AFTER_S
+
+
+def test_haste_when_reads_are_metered_then_early_looks_end_with_their_budget() -> None:
+    """Early looks must leave room below the broker's limit; a minute brings the budget back."""
+    clock = ManualClock()
+    pace = LookPace(clock, 1.0, is_metered=True)
+
+    def looks_within(seconds: int) -> int:
+        made = 0
+        for _ in range(seconds * 2):
+            clock.advance(0.5)
+            if pace.may_look(has_news=False):
+                pace.looked()
+                made += 1
+        return made
+
+    assert looks_within(10) == EARLY_LOOKS_PER_MINUTE
+    assert looks_within(60) <= EARLY_LOOKS_PER_MINUTE + 4
+    clock.advance(60)
+    assert looks_within(10) == EARLY_LOOKS_PER_MINUTE
+
+
+def test_haste_when_the_stream_has_news_then_a_look_is_due_sooner() -> None:
+    """Without news half a market second lies between two looks."""
+    clock = ManualClock()
+    pace = LookPace(clock, 1.0, is_metered=False)
+    clock.advance(0.1)
+
+    assert not pace.may_look(has_news=False)
+    assert pace.may_look(has_news=True)
