@@ -8,6 +8,7 @@ import os
 import sys
 
 PYTHON_WANTED = (3, 11)
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -17,13 +18,15 @@ def main() -> int:
         sys.stderr.write("Python %s or newer is needed; run: make run\n" % wanted)  # noqa: UP031 - an old Python must be able to read this line
         return os.EX_CONFIG
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs the old Pythons nothing, but the fast path 3 ms
-    from services.supervisor.cli import main as command_line
-
     try:
+        from services.supervisor.cli import main as command_line
+
         return command_line(sys.argv[1:])
     except ModuleNotFoundError as missing:
         sys.stderr.write(f"{missing.name} is not installed; run: make run\n")
         return os.EX_CONFIG
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Records of running processes, so that a new supervisor adopts them instead of doubling them.
 
-A record names pid, start ticks and boot: all three must match. It is written before the spawn
-(without pid) and again after it; a child of which only the first was written is found by the
-cookie in its environment. No fsync: a record matters only while its process lives, and the page
-cache survives the death of a process.
+A record names pid, start ticks and boot: all three must match. It is written right after the
+spawn; a child whose supervisor died in between is found by the cookie in its environment, and
+the record of its predecessor still tells how often the service was restarted. No fsync: a record
+matters only while its process lives, and the page cache survives the death of a process.
 """
 
 from __future__ import annotations
@@ -155,10 +155,18 @@ def _strays(
         if service in living or environment.get("TRADING_MODE") != lineage.mode:
             yield process
             continue
-        record = folder.read(service)
-        if record is None or record.cookie != environment[COOKIE]:
-            record = ProcessRecord(service, environment[COOKIE], lineage.boot_id, "", 0.0)
+        record = _record_of_stray(folder.read(service), service, environment[COOKIE], lineage)
         living[service] = Found(replace(record, pid=pid, start_ticks=ticks), process)
+
+
+def _record_of_stray(
+    known: ProcessRecord | None, service: str, cookie: str, lineage: Lineage
+) -> ProcessRecord:
+    """Return the record that could not be written any more."""
+    if known is not None and known.cookie == cookie:
+        return known
+    restarts = 0 if known is None else known.restarts + 1
+    return ProcessRecord(service, cookie, lineage.boot_id, "", 0.0, restarts=restarts)
 
 
 def _leads_its_session(pid: int) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from services.supervisor.signals import hold
 from services.supervisor.terminal import say
 from shared.errors import SystemFault
 
@@ -28,11 +30,18 @@ def _lacks_packages() -> bool:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if _lacks_packages():
-        return os.EX_CONFIG
-    from services.supervisor.ignition import run
+    # Ctrl-C and SIGTERM end a start in its tracks; SIGHUP waits for whoever reads the table.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hold(signal.SIGHUP)
+    try:
+        if _lacks_packages():
+            return os.EX_CONFIG
+        from services.supervisor.ignition import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:
+        say("Stopped before anything was started.")
+        return os.EX_OK
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -161,5 +170,3 @@ def main(words: Sequence[str]) -> int:
     except SystemFault as fault:
         say(str(fault), sys.stderr)
         return fault.exit_code
-    except KeyboardInterrupt:
-        return 130

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from services.supervisor.folders import log_folder, state_folder
@@ -47,11 +49,15 @@ def tail(arguments: argparse.Namespace) -> int:
         say(f"there is no log of {arguments.service!r}", sys.stderr)
         return 1
     position = max(0, path.stat().st_size - TAIL_BYTES)
-    position = _print_from(path, position, from_line_start=position > 0)
     never = threading.Event()
-    while arguments.follow:
-        never.wait(LOOK_EVERY_S)
-        position = _print_from(path, position, from_line_start=False)
+    try:
+        position = _print_from(path, position, from_line_start=position > 0)
+        while arguments.follow:
+            never.wait(LOOK_EVERY_S)
+            position = _print_from(path, position, from_line_start=False)
+    except BrokenPipeError:
+        # Whoever read us has seen enough; the interpreter must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -59,18 +65,23 @@ def _log_of(logs: LogPaths, service: str) -> Path | None:
     if "/" in service or service.startswith("."):
         return None
     for path in (logs.service(service), logs.output(service)):
-        if path.exists():
-            return path
+        with suppress(OSError):
+            if path.is_file():
+                return path
     return None
 
 
 def _print_from(path: Path, position: int, *, from_line_start: bool) -> int:
     """Print what lies behind the position; return the new one. A rotated file begins anew."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(position if position <= size else 0)
-        data = file.read()
-        end = file.tell()
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(position if position <= size else 0)
+            data = file.read()
+            end = file.tell()
+    except FileNotFoundError:
+        # Rotated away a moment ago: the next line makes a new one.
+        return 0
     if from_line_start:
         data = data.partition(b"\n")[2]
     sys.stdout.write(data.decode("utf-8", "replace"))

@@ -7,11 +7,13 @@ import json
 import sys
 
 from services.supervisor.folders import state_folder
+from services.supervisor.last_health import HEALTH_BYTES_MAX
 from services.supervisor.terminal import (
     colours_wanted,
     painted,
     printable,
     say,
+    stock_client_line,
     verdict_table,
 )
 from shared.clock import SystemClock
@@ -20,15 +22,13 @@ from shared.errors import SystemFault
 from shared.health.judge import EXIT_UNBELIEVABLE, Judgement, judge_document
 from shared.persistence.atomic_file import Missing, read_document
 
-HEALTH_BYTES_MAX = 8_000_000
-
 
 def status(arguments: argparse.Namespace) -> int:
     """Print the judgement; 0 OK, 1 DEGRADED, 3 FAILED or not running, 4 not to be believed."""
-    path = StatePaths(state_folder(arguments)).health
+    state = StatePaths(state_folder(arguments))
     clock = SystemClock()
     try:
-        read = read_document(path, HEALTH_BYTES_MAX)
+        read = read_document(state.health, HEALTH_BYTES_MAX)
     except (SystemFault, ValueError) as fault:
         say(printable(f"health.json cannot be believed: {fault}"), sys.stderr)
         return EXIT_UNBELIEVABLE
@@ -38,6 +38,9 @@ def status(arguments: argparse.Namespace) -> int:
         say(json.dumps(_as_document(judgement), indent=2))
     else:
         _show(judgement)
+        line = stock_client_line(state.supervisor_socket)
+        if line is not None:
+            say(line)
     return judgement.exit_code
 
 

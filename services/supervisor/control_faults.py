@@ -42,7 +42,8 @@ def member_of(roster: Roster, name: object) -> Member:
     group, _, process = plain.partition(":")
     member = roster.get(group)
     if member is None or process not in ("", "*", group):
-        raise ControlFault(Fault.BAD_NAME, plain)
+        known = ", ".join(one.name for one in roster)
+        raise ControlFault(Fault.BAD_NAME, f"{plain!r} is no service; there are {known}")
     return member
 
 

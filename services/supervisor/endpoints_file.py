@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from services.supervisor.context import Context
@@ -15,7 +17,7 @@ from shared.config.endpoints import (
     read_endpoints,
     write_endpoints,
 )
-from shared.errors import SystemFault
+from shared.errors import SystemFault, TransientFault
 from shared.telemetry.logs import log_event
 
 LOOPBACK = "127.0.0.1"
@@ -25,12 +27,12 @@ SIM = "sim"
 def settle_exchange(context: Context, *, exchange_runs: bool) -> None:
     """Make sure that the file names an exchange that can be served, before anything is started.
 
-    Port and keys are kept as long as the port can be had. Raises TransientFault when the file
-    cannot be written.
+    Port and keys are kept as long as the port can be had. Raises TransientFault when they had to
+    be chosen and the file cannot be written; that the file as it stands cannot be freshened is
+    no reason to leave services alone.
     """
-    path = context.launch.state.endpoints
     if context.launch.mode != SIM:
-        write_endpoints(path, exchange=None, dashboard_url=None)
+        _write(context, None, needed=False)
         return
     known = _known(context)
     wanted = context.launch.sim_port
@@ -44,7 +46,17 @@ def settle_exchange(context: Context, *, exchange_runs: bool) -> None:
     key_id = f"SIM{secrets.token_hex(8).upper()}" if known is None else known.key_id
     secret = secrets.token_urlsafe(30) if known is None else known.secret_key
     exchange = exchange_endpoints(port, key_id, secret)
-    write_endpoints(path, exchange=exchange, dashboard_url=None)
+    needed = known is None or replace(known, dashboard_url=None) != exchange
+    _write(context, exchange, needed=needed)
+
+
+def _write(context: Context, exchange: Endpoints | None, *, needed: bool) -> None:
+    try:
+        write_endpoints(context.launch.state.endpoints, exchange=exchange, dashboard_url=None)
+    except TransientFault as fault:
+        if needed:
+            raise
+        log_event(context.logger, "endpoints_not_written", str(fault), level=logging.WARNING)
 
 
 def note_dashboard(context: Context, host: str, port: int) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import stat
 from pathlib import Path
 
 from services.supervisor.launch import REPOSITORY
+from services.supervisor.small_files import text_of_file
 
 DEFAULTS = {"STATE_DIR": "state", "LOG_DIR": "logs"}
 ENV_FILE_BYTES_MAX = 1_000_000
@@ -26,8 +26,13 @@ def log_folder(arguments: argparse.Namespace) -> Path:
     return _folder(arguments.log_dir, "LOG_DIR", arguments.env_file)
 
 
+def named_setting(setting: str, env_file: str | None) -> str:
+    """Return the text of a setting from environment or .env, empty when it is not set."""
+    return os.environ.get(setting, "").strip() or _from_file(setting, env_file)
+
+
 def _folder(option: str | None, setting: str, env_file: str | None) -> Path:
-    named = option or os.environ.get(setting, "").strip() or _from_file(setting, env_file)
+    named = option or named_setting(setting, env_file)
     return _of_user(named).absolute() if named else REPOSITORY / DEFAULTS[setting]
 
 
@@ -43,7 +48,8 @@ def _from_file(setting: str, env_file: str | None) -> str:
     if env_file is None and inherited == "":
         return ""
     try:
-        lines = _text_of(Path(env_file or inherited or REPOSITORY / ".env")).splitlines()
+        path = Path(env_file or inherited or REPOSITORY / ".env")
+        lines = text_of_file(path, ENV_FILE_BYTES_MAX).splitlines()
     except (OSError, ValueError):
         return ""
     for line in lines:
@@ -51,15 +57,6 @@ def _from_file(setting: str, env_file: str | None) -> str:
         if equals and name.strip() == setting:
             return _plain(value.strip())
     return ""
-
-
-def _text_of(path: Path) -> str:
-    """Return a regular file's text; a pipe is not waited for. Raises OSError or ValueError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("not a regular file")
-        return file.read(ENV_FILE_BYTES_MAX).decode("utf-8-sig")
 
 
 def _plain(value: str) -> str:

@@ -2,8 +2,10 @@
 
 It imports no event loop and no library, keeps the first lock of the state folder, hands signals
 down, and ends with the supervisor's own code. Services are not its business: they outlive a
-dead supervisor and are adopted by the next one. A guardian that finds a supervisor alive, whose
-own guardian died, takes that one over.
+dead supervisor and are adopted by the next one; only when it was asked to end, and no supervisor
+is there to do it, it ends them itself. A supervisor that cannot start, for a full disk or the
+like, is tried again as long as services live. A guardian that finds a supervisor alive, whose own
+guardian died, takes that one over.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from services.supervisor.launch import (
     REPOSITORY,
     Launch,
 )
+from services.supervisor.leftovers import any_service_lives, stop_by_records
 from services.supervisor.locks import LockHeld, ProcessLock
 from services.supervisor.own_files import (
     GUARDIAN,
@@ -32,13 +35,18 @@ from services.supervisor.own_files import (
     write_pid_file,
 )
 from services.supervisor.processes import Process, environment_of, start_ticks
+from services.supervisor.signals import ASKING, let_through
 from shared.clock import Clock, SystemClock
-from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE
+from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES
 
-INTENSITY, PERIOD_S = 5, 60.0
-"""More deaths than this in the period, and the next supervisor waits out the rest of it."""
+PERIOD_S = 60.0
+PAUSES_S = (0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0)
+"""Wait after the first, second, ... death within the period; the last one holds for all after."""
 PR_SET_CHILD_SUBREAPER = 36
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FAULTS = frozenset({*EXIT_CODES.values(), EXIT_CANNOT_WRITE})
+"""Ends of a supervisor that could not do its work, though nobody asked it to end."""
+OWN_CODES = FAULTS | {0, EXIT_ALREADY_RUNNING}
+"""Codes that no crash of an interpreter ends with."""
 
 
 class Guardian:
@@ -47,9 +55,10 @@ class Guardian:
     def __init__(self, launch: Launch, clock: Clock) -> None:
         self._launch = replace(launch, started_s=clock.monotonic_s())
         self._clock = clock
-        self._supervisor: Process | None = None
         self._is_child = False
-        self._deaths: deque[float] = deque(maxlen=INTENSITY)
+        self._deaths: deque[float] = deque()
+        self._held_back = b""
+        """Signals that came while no supervisor was there to get them."""
         self._asked_to_end = False
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -57,24 +66,43 @@ class Guardian:
         """Guard until the supervisor ends on purpose; return its exit code."""
         self._listen_to_signals()
         self._become_subreaper()
-        self._supervisor = self._living_supervisor() or self._start(later=False)
+        process = self._living_supervisor() or self._start(later=False)
         while True:
-            process = self._supervisor
             self._wait_for_end(process)
             code = self._end_of(process)
             process.close()
-            if code is not None:
+            if self._asked_to_end and (code is None or code in FAULTS):
+                return self._end_services(code)
+            if code is not None and not self._must_go_on(code):
                 return code
-            if self._asked_to_end:
-                return 1
-            self._say(f"supervisor (pid {process.pid}) died; it is started again")
+            told = "died" if code is None else f"ended with exit code {code}"
+            self._say(f"supervisor (pid {process.pid}) {told}; it is started again")
             self._brake()
-            self._supervisor = self._start(later=True)
+            process = self._start(later=True)
+
+    def _must_go_on(self, code: int) -> bool:
+        """Whether a fault would leave services behind that nobody watches."""
+        return code in FAULTS and any_service_lives(self._launch.state.run)
+
+    def _end_services(self, fault: int | None) -> int:
+        """Do what was asked, since no supervisor did it; return the exit code."""
+        count = stop_by_records(self._launch.state.run)
+        told = f"ended {count} services that no supervisor ended"
+        self._say(told)
+        if fault is not None:
+            return fault
+        # Imported late: nearly every guardian ends without it. A fault has left its own word.
+        from services.supervisor.failed_start import FailedStart, write_failed_start
+
+        failed = FailedStart(1, f"asked to stop, the guardian {told}", self._launch.mode)
+        write_failed_start(self._launch.state, failed)
+        return failed.exit_code
 
     def _listen_to_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
-        for number in (*FORWARDED, signal.SIGCHLD):
+        for number in (*ASKING, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+        let_through()
 
     def _become_subreaper(self) -> None:
         """Inherit the children of a dead supervisor, so that their exits can be observed."""
@@ -107,8 +135,8 @@ class Guardian:
             command,
             environment,
             setpgroup=0,
-            setsigmask=[],
-            setsigdef=[*FORWARDED, signal.SIGCHLD, signal.SIGPIPE],
+            setsigmask=ASKING,
+            setsigdef=[*ASKING, signal.SIGCHLD, signal.SIGPIPE],
         )
         self._is_child = True
         write_pid_file(self._launch.state.run, SUPERVISOR, pid)
@@ -116,6 +144,8 @@ class Guardian:
 
     def _wait_for_end(self, process: Process) -> None:
         """Forward signals and reap orphans until the supervisor has ended."""
+        held_back, self._held_back = self._held_back, b""
+        self._hand_down(process, held_back)
         while True:
             ready, _, _ = select.select([process.pidfd, self._wakeup_read], [], [])
             if self._wakeup_read in ready:
@@ -126,7 +156,7 @@ class Guardian:
 
     def _hand_down(self, process: Process, numbers: bytes) -> None:
         for number in numbers:
-            if number in FORWARDED:
+            if number in ASKING:
                 self._asked_to_end |= number != signal.SIGHUP
                 process.send(signal.Signals(number))
 
@@ -143,20 +173,35 @@ class Guardian:
 
     def _end_of(self, process: Process) -> int | None:
         """Return the exit code of an end that was meant, None for a death."""
-        if self._is_child:
-            os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
-        return read_own_exit(self._launch.state.run, process.pid)
+        code = read_own_exit(self._launch.state.run, process.pid)
+        if not self._is_child:
+            return code
+        ended = os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
+        if code is not None or ended is None or ended.si_code != os.CLD_EXITED:
+            return code
+        # A full disk or a removed folder keeps the file from being written.
+        return ended.si_status if ended.si_status in OWN_CODES else None
 
     def _brake(self) -> None:
         """Wait when the supervisor dies too often; the services go on meanwhile."""
         now_s = self._clock.monotonic_s()
         self._deaths.append(now_s)
-        if len(self._deaths) < INTENSITY:
-            return
-        wait_s = self._deaths[0] + PERIOD_S - now_s
-        if wait_s > 0:
-            self._say(f"it died {INTENSITY} times within {PERIOD_S:g} s; waiting {wait_s:.0f} s")
-            select.select([self._wakeup_read], [], [], wait_s)
+        while now_s - self._deaths[0] > PERIOD_S:
+            self._deaths.popleft()
+        count = len(self._deaths)
+        pause_s = PAUSES_S[min(count, len(PAUSES_S)) - 1]
+        if pause_s > 0:
+            self._say(f"it ended {count} times within {PERIOD_S:g} s; waiting {pause_s:g} s")
+            self._rest(now_s + pause_s)
+
+    def _rest(self, until_s: float) -> None:
+        """Wait, but not longer than until somebody asks for something."""
+        while not self._held_back and (left_s := until_s - self._clock.monotonic_s()) > 0:
+            ready, _, _ = select.select([self._wakeup_read], [], [], left_s)
+            if ready:
+                numbers = os.read(self._wakeup_read, 256)
+                self._held_back = bytes(number for number in numbers if number in ASKING)
+                self._reap_orphans(but=0)
 
     def _say(self, text: str) -> None:
         with suppress(OSError, ValueError):

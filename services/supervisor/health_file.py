@@ -6,7 +6,6 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from services.supervisor.context import Context, Roster
 from services.supervisor.incidents import Flip
@@ -14,7 +13,7 @@ from services.supervisor.member import Member
 from services.supervisor.restart_policy import in_window
 from services.supervisor.table import TRADING_BOT
 from shared.clock import utc_text
-from shared.errors import ConfigFault, TransientFault
+from shared.errors import TransientFault
 from shared.health.codes import NEXT_ACTION
 from shared.health.evidence import judge_service
 from shared.health.rollup import HALTED, JudgedService, rollup
@@ -29,13 +28,12 @@ from shared.models.health import (
     TradingWord,
     Verdict,
 )
-from shared.persistence.atomic_file import Missing, read_document, write_document
+from shared.persistence.atomic_file import write_document
 from shared.telemetry.logs import log_event
 
 WRITE_EVERY_S = 1.0
 WRITES_APART_S = 0.02
 """A storm of changes is written at most this often; the first of it at once."""
-HEALTH_BYTES_MAX = 8_000_000
 VERSION = "0.1.0"
 _NO_BOT = TradingWord(HALTED, "supervision")
 
@@ -47,16 +45,6 @@ class Identity:
     pid: int
     started_at: str
     generation: int
-
-
-def earlier_document(context: Context) -> dict[str, Any]:
-    """Return the last health.json, empty when there is none that can be read."""
-    try:
-        raw = read_document(context.launch.state.health, HEALTH_BYTES_MAX)
-        document = {} if isinstance(raw, Missing) else json.loads(raw)
-    except (TransientFault, ConfigFault, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 class HealthFile:

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.supervisor.failed_start import publish_failed_start
+from services.supervisor.failed_start import FailedStart, publish_failed_start
 from services.supervisor.folders import state_folder
 from services.supervisor.launch import LAUNCH_VARIABLE, REPOSITORY, Launch
+from services.supervisor.signals import ASKING, hold
 from services.supervisor.table import Defaults, ServiceSpec, load_table
 from services.supervisor.terminal import say
 from shared.config.ignition import load_for_start
@@ -40,13 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         launch = examine(arguments).launch
     except ConfigFault as fault:
-        say(str(fault), sys.stderr)
-        publish_failed_start(state_folder(arguments), str(fault))
-        return fault.exit_code
+        failed = FailedStart(fault.exit_code, str(fault))
+        return _refused(state_folder(arguments), failed)
     unwritable = _prepare(launch)
     if unwritable is not None:
-        say(unwritable, sys.stderr)
-        return EXIT_CANNOT_WRITE
+        failed = FailedStart(EXIT_CANNOT_WRITE, unwritable, launch.mode)
+        return _refused(launch.state.root, failed)
+    hold(*ASKING)
     os.environ[LAUNCH_VARIABLE] = launch.to_text()
     os.chdir(REPOSITORY)
     sys.stdout.flush()
@@ -54,6 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     # library leaves the memory.
     command = [sys.executable, "-m", "services.supervisor.guardian"]
     return os.execv(sys.executable, command)  # nosec B606 # a fixed command, no shell wanted
+
+
+def _refused(state_dir: Path, failed: FailedStart) -> int:
+    say(failed.reason, sys.stderr)
+    publish_failed_start(state_dir, failed)
+    return failed.exit_code
 
 
 def examine(arguments: argparse.Namespace) -> Examined:
@@ -163,6 +170,7 @@ def _prepare(launch: Launch) -> str | None:
     folders = (
         ("STATE_DIR", launch.state.root, 0o700),
         ("STATE_DIR", launch.state.run, 0o700),
+        ("STATE_DIR", launch.state.commands, 0o700),
         ("LOG_DIR", launch.logs.root, 0o700),
         ("LOG_DIR", launch.logs.root / "last_words", 0o700),
     )
@@ -173,6 +181,8 @@ def _prepare(launch: Launch) -> str | None:
         except OSError as fault:
             why = fault.strerror or str(fault)
             return f"{setting}: {folder} cannot be written: {why}. Choose a folder of your own."
+    if launch.state.health.is_dir():
+        return f"STATE_DIR: {launch.state.health} is a folder where a file belongs. Remove it."
     return None
 
 

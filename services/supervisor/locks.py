@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 HOLDER_BYTES_MAX = 200
@@ -45,8 +46,10 @@ class ProcessLock:
             if self._is_the_file(descriptor):
                 break
             os.close(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{who}, pid {os.getpid()}\n".encode(), 0)
+        # Who holds it is for people; a full disk must not keep anybody from holding it.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{who}, pid {os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
 
     def _is_the_file(self, descriptor: int) -> bool:

@@ -9,7 +9,13 @@ from services.supervisor.context import Context, Roster
 from services.supervisor.health_file import HealthFile
 from services.supervisor.launch import LATER_SUPERVISOR
 from services.supervisor.run_end import RunEnd
-from services.supervisor.terminal import colours_wanted, painted, say, verdict_table
+from services.supervisor.terminal import (
+    colours_wanted,
+    painted,
+    say,
+    stock_client_line,
+    verdict_table,
+)
 from shared.models.health import Status
 
 PATIENCE_S = 30.0
@@ -61,4 +67,7 @@ class Opening:
         say(verdict_table({"services": self._health.service_documents()}, colour=colour))
         if self.dashboard_url is not None:
             say(f"Dashboard: {self.dashboard_url}")
+        line = stock_client_line(self._context.launch.state.supervisor_socket)
+        if line is not None:
+            say(line)
         say("Ctrl-C stops everything.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import signal
 import struct
@@ -147,6 +148,12 @@ def open_process(pid: int, ticks: int) -> Process | None:
         os.close(pidfd)
         return None
     return Process(pid, pidfd, ticks)
+
+
+def ended_within(process: Process, timeout_s: float) -> bool:
+    """Wait for the end of a process, ours or not; whether it came in time."""
+    ready, _, _ = select.select([process.pidfd], [], [], timeout_s)
+    return bool(ready)
 
 
 def collect_exit(process: Process) -> Exit | None:

@@ -33,6 +33,8 @@ from shared.telemetry.last_words import read_last_words
 
 COLLECT_EVERY_S = 0.01
 COLLECT_TRIES = 30
+DEATHS_KEPT_MIN = 50
+"""Enough for the longest backoff; the window never holds more than N."""
 SWEEP_AFTER_S = 0.05
 """Helpers of the dead are looked for after the restart, which must not wait for it."""
 
@@ -100,17 +102,22 @@ class Reaper:
         process.close()
         member.process, member.former_pid = None, process.pid
         member.cancel_timer()
-        self._context.records.remove(member.name)
         self._sweep_soon()
         uptime_s = max(0.0, self._context.now_s() - member.started_s)
         exit_class = class_of_exit(ended.code, asked=member.asked is not None)
         self._note_exit(member, ended, exit_class, uptime_s)
         if member.asked is not None:
             self.finish_ask(member)
+            self._forget(member)
             return
         story = f"{member.cut_short or _story(ended)} after {uptime_s:.1f} s"
         identity = f"{process.pid}:{process.start_ticks}"
         self._queue(member, story, Death(self._boottime_s(), uptime_s, exit_class), identity)
+
+    def _forget(self, member: Member) -> None:
+        """Remove the record of one that stays down; a restart has written its own over it."""
+        if member.process is None:
+            self._context.records.remove(member.name)
 
     def _note_exit(
         self, member: Member, ended: Exit, exit_class: ExitClass, uptime_s: float
@@ -125,7 +132,6 @@ class Reaper:
 
     def spawn_failed(self, member: Member, reason: str, exit_class: ExitClass) -> None:
         """Count a start that never became a process like a death."""
-        self._context.records.remove(member.name)
         self._note_exit(member, UNKNOWN_EXIT, exit_class, 0.0)
         self._queue(member, reason, Death(self._boottime_s(), 0.0, exit_class), "")
 
@@ -150,7 +156,8 @@ class Reaper:
         decisions: list[tuple[Case, Decision | None]] = []
         for case in cases:
             member, name = case.member, case.member.name
-            counted = context.tally.count(name, case.death, case.identity)
+            kept = max(DEATHS_KEPT_MIN, member.spec.restart.max_failures)
+            counted = context.tally.count(name, case.death, case.identity, kept)
             decision = self._decision(member) if counted else None
             if isinstance(decision, Park):
                 context.tally.park(name, decision)
@@ -159,8 +166,8 @@ class Reaper:
         for case, decision in decisions:
             self._act(case, decision)
         for case, decision in decisions:
+            self._forget(case.member)
             self._tell(case, decision)
-            context.died(case.member)
         self._starter.poke()
         context.changed()
 
@@ -173,15 +180,17 @@ class Reaper:
         if member.asked is not None or self._context.stopping:
             member.phase, member.phase_reason = Phase.STOPPED, case.story
             return
-        match decision:
-            case Park():
-                self._park(member, decision)
-                member.phase_reason += f"; {case.story}"
-            case Restart(delay_s) if delay_s > 0:
-                member.phase_reason = f"{case.story}; starts again in {delay_s:.1f} s"
-                member.timer = self._context.loop.call_later(delay_s, self._again, member)
-            case _:
-                self._again(member)
+        delay_s = decision.delay_s if isinstance(decision, Restart) else 0.0
+        if isinstance(decision, Park):
+            self._park(member, decision)
+            member.phase_reason += f"; {case.story}"
+        elif delay_s > 0:
+            member.phase_reason = f"{case.story}; starts again in {delay_s:.1f} s"
+            member.timer = self._context.loop.call_later(delay_s, self._again, member)
+        # Before the restart: what needs no READY is running again in the same moment.
+        self._context.died(member)
+        if member.phase is Phase.BACKOFF and member.timer is None:
+            self._again(member)
 
     def _again(self, member: Member) -> None:
         member.timer = None

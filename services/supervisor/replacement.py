@@ -6,24 +6,28 @@ missing installation too.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services.supervisor.adoption import RecordFolder
+from services.supervisor.folders import named_setting
+from services.supervisor.last_health import last_health
 from services.supervisor.launch import REPOSITORY
 from services.supervisor.processes import kill_group, open_process
 from services.supervisor.table import TRADING_BOT
-from services.supervisor.terminal import say
 from shared.clock import SystemClock
 from shared.commands.control_client import ControlClient
 from shared.commands.spool import CLAIM_WITHIN_S, CommandSpool
+from shared.config.endpoints import read_endpoints
 from shared.config.paths import LogPaths, StatePaths
 from shared.errors import SystemFault
+from shared.models.mode import Mode
 
 HANG_GRACE_S = 2.0
 """How long a bot that ignores its commands gets to end before it is killed."""
@@ -31,6 +35,7 @@ ERRAND_S = 45.0
 MODULE = "services.trading_bot.one_shot"
 SPOOL_HOLD, SECURE_HOLD = "spool", "secure"
 POLL_S = 0.05
+REACH_S = 1.0
 
 
 class Replacement:
@@ -41,23 +46,31 @@ class Replacement:
         self._logs = logs
         self._env_file = env_file
 
-    def hand_over(self) -> None:
-        """See to it that somebody claims the command that was just laid down."""
+    def hand_over(self) -> str | None:
+        """See to it that somebody claims the command that was just laid down.
+
+        Returns why nobody is left who could answer it, None when somebody may.
+        """
         if ControlClient(self._state, timeout_s=5.0).is_alive():
-            return
+            return None
         if self._claimed_by_the_bot():
-            return
+            return None
         self._end_bot()
+        mode = self._mode()
+        if mode in ("", str(Mode.SIM)) and not self._exchange_listens():
+            return "Nothing runs here, and no exchange that could be asked."
+        return self._one_shot(mode)
+
+    def _one_shot(self, mode: str) -> str:
         environment = dict(os.environ)
         environment.update(STATE_DIR=str(self._state.root), LOG_DIR=str(self._logs.root))
         if self._env_file is not None:
             environment["SHT_ENV_FILE"] = str(Path(self._env_file).absolute())
-        environment.setdefault("TRADING_MODE", self._last_mode() or "")
-        if not environment["TRADING_MODE"]:
-            del environment["TRADING_MODE"]
+        if mode:
+            environment["TRADING_MODE"] = mode
         command = [sys.executable, "-m", MODULE, SPOOL_HOLD]
         try:
-            subprocess.run(
+            done = subprocess.run(
                 command,
                 cwd=REPOSITORY,
                 env=environment,
@@ -67,7 +80,20 @@ class Replacement:
                 stdout=sys.stderr.fileno(),
             )
         except (OSError, subprocess.TimeoutExpired) as fault:
-            say(f"the one-shot could not do it: {fault}", sys.stderr)
+            return f"The one-shot could not do it: {fault}."
+        return f"The one-shot in the bot's place ended with exit code {done.returncode}."
+
+    def _exchange_listens(self) -> bool:
+        """Whether the embedded exchange can be reached at all."""
+        try:
+            endpoints = read_endpoints(self._state.endpoints)
+            address = urlsplit("" if endpoints is None else endpoints.trading_url)
+            if address.hostname is None or address.port is None:
+                return False
+            socket.create_connection((address.hostname, address.port), REACH_S).close()
+        except (OSError, ValueError, SystemFault):
+            return False
+        return True
 
     def _claimed_by_the_bot(self) -> bool:
         """Give a bot that outlived its supervisor the time to claim."""
@@ -104,9 +130,11 @@ class Replacement:
         if process.send(signal.SIGKILL):
             kill_group(process.pid)
 
-    def _last_mode(self) -> str | None:
-        """Return the mode that the last supervisor ran in."""
-        try:
-            return str(json.loads(self._state.health.read_bytes())["mode"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def _mode(self) -> str:
+        """Return the mode that is set, else that of the last supervisor here, else nothing."""
+        said = os.environ.get("TRADING_MODE", "").strip() or self._last_mode()
+        return said or named_setting("TRADING_MODE", self._env_file)
+
+    def _last_mode(self) -> str:
+        mode = last_health(self._state.health).get("mode")
+        return mode if isinstance(mode, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from services.supervisor.context import Context, Roster
 from services.supervisor.member import After, Ask, Member
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
-from services.supervisor.table import Defaults, ServiceSpec, load_table
+from services.supervisor.table import Defaults, ServiceSpec, load_table, table_text
 from shared.errors import ConfigFault
 from shared.telemetry.logs import log_event
+
+LAST_GOOD = "services.last.toml"
+"""Copy of the last table that was good, in state/run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class TableChange:
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    fresh: Mapping[str, ServiceSpec]
+    """Every row of the file."""
 
 
 def load_launch_table(context: Context) -> tuple[ServiceSpec, ...]:
@@ -38,16 +44,25 @@ def first_table(context: Context) -> tuple[ServiceSpec, ...]:
     restarted: then the copy rules. Raises ConfigFault when there is none either.
     """
     launch = context.launch
-    copy = launch.state.run / "services.last.toml"
+    copy = launch.state.run / LAST_GOOD
     try:
-        specs = load_launch_table(context)
-        copy.write_bytes(Path(launch.services_file).read_bytes())
+        return _good_table(context)
     except ConfigFault as fault:
         if not copy.exists():
             raise
         log_event(context.logger, "table_refused", str(fault), level=logging.ERROR)
         return load_table(copy, launch.mode, Defaults(launch.max_failures, launch.window_s))
-    except OSError as fault:
+
+
+def _good_table(context: Context) -> tuple[ServiceSpec, ...]:
+    """Read the table and keep a copy of it; raises ConfigFault when it is not good."""
+    specs = load_launch_table(context)
+    copy = context.launch.state.run / LAST_GOOD
+    temporary = copy.with_suffix(".tmp")
+    try:
+        temporary.write_text(table_text(Path(context.launch.services_file)), "utf-8")
+        temporary.replace(copy)
+    except (OSError, ConfigFault) as fault:
         log_event(context.logger, "table_not_copied", str(fault), level=logging.WARNING)
     return specs
 
@@ -69,19 +84,19 @@ class Reread:
 
         Raises ConfigFault with every fault of the file; nothing is applied then.
         """
-        fresh = {spec.name: spec for spec in load_launch_table(self._context)}
+        fresh = {spec.name: spec for spec in _good_table(self._context)}
         changed = []
         for member in self._roster:
             spec = fresh.get(member.name)
             if spec is None:
                 continue
-            if _needs_restart(member.spec, spec):
+            if member.name in self._leaving or _needs_restart(member.spec, spec):
                 changed.append(member.name)
             else:
                 member.spec = spec
         added = tuple(name for name in fresh if self._roster.get(name) is None)
         removed = tuple(member.name for member in self._roster if member.name not in fresh)
-        return TableChange(added, tuple(changed), removed)
+        return TableChange(added, tuple(changed), removed, fresh)
 
     def apply(self) -> None:
         """Apply the whole file: SIGHUP. A broken file changes nothing and is logged."""
@@ -93,7 +108,6 @@ class Reread:
             return
         told = f"added {change.added}, changed {change.changed}, removed {change.removed}"
         log_event(self._context.logger, "table_reread", told)
-        fresh = {spec.name: spec for spec in load_launch_table(self._context)}
         for name in change.removed:
             member = self._roster.get(name)
             if member is not None:
@@ -102,11 +116,13 @@ class Reread:
         for name in change.changed:
             member = self._roster.get(name)
             if member is not None:
-                member.spec = fresh[name]
-                if member.wanted and member.park is None:
+                member.spec = change.fresh[name]
+                is_back = name in self._leaving
+                self._leaving.discard(name)
+                if (member.wanted or is_back) and member.park is None:
                     self._stopper.ask(member, Ask("its row was changed", After.START_AGAIN))
         for name in change.added:
-            self.add(name)
+            self._take_in(change.fresh[name])
         self._context.loop.call_later(0.1, self._forget_leavers)
 
     def _forget_leavers(self) -> None:
@@ -124,10 +140,13 @@ class Reread:
             return False
         for spec in load_launch_table(self._context):
             if spec.name == name:
-                self._starter.try_start(self._roster.add(spec))
-                self._context.changed()
+                self._take_in(spec)
                 return True
         return False
+
+    def _take_in(self, spec: ServiceSpec) -> None:
+        self._starter.try_start(self._roster.add(spec))
+        self._context.changed()
 
     def remove(self, member: Member) -> None:
         """Forget a member that is down."""

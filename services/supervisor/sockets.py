@@ -1,7 +1,8 @@
 """Where our unix sockets lie. The kernel allows 107 bytes of path, so a deep STATE_DIR needs help.
 
 Normally everything is under state/run. When that would be too long, a private folder with a
-short name is made and `run/supervisor.sock` becomes a link into it, so that clients find it.
+short name is made and `run/supervisor.sock` becomes a link into it, so that our clients find it;
+the stock client cannot follow a path that long, so `run` and `status` print the short one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-SOCKET_PATH_BYTES_MAX = 99
+from services.supervisor.terminal import SOCKET_PATH_BYTES_MAX
+
 SHORT_ROOT = "/tmp"  # nosec B108 # mkdtemp makes it private; TMPDIR may be as deep as STATE_DIR
 _LONGEST_NAME = "notify/" + "n" * 32 + ".sock"
 

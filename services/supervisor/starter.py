@@ -75,25 +75,27 @@ class Starter:
         member.voice, member.cut_short, member.asked = Voice(), None, None
         member.adopted = False
         member.started_s, member.started_at = context.now_s(), context.now_text()
-        record = ProcessRecord(
-            service=member.name,
-            cookie=member.cookie,
-            boot_id=context.clock.boot_id(),
-            started_at=member.started_at,
-            started_s=member.started_s,
-            restarts=member.restarts,
-        )
         output = context.launch.logs.output(member.name)
         try:
             self.listen(member)
-            self.write_record(record)
             rotate(output, OUTPUT_BYTES_MAX)
             process = spawn(member.spec.command, self._environment(member), output)
         except OSError as fault:
             self._failed(member, fault)
             return
+        self.write_record(
+            ProcessRecord(
+                service=member.name,
+                cookie=member.cookie,
+                boot_id=context.clock.boot_id(),
+                started_at=member.started_at,
+                started_s=member.started_s,
+                pid=process.pid,
+                start_ticks=process.start_ticks,
+                restarts=member.restarts,
+            )
+        )
         self._hold(member, process)
-        self.write_record(replace(record, pid=process.pid, start_ticks=process.start_ticks))
 
     def _hold(self, member: Member, process: Process) -> None:
         member.process = process

@@ -16,8 +16,9 @@ from services.supervisor.control import Control
 from services.supervisor.control_methods import ControlMethods
 from services.supervisor.duties import TradingDuties
 from services.supervisor.endpoints_file import note_dashboard, settle_exchange
-from services.supervisor.health_file import HealthFile, Identity, earlier_document
+from services.supervisor.health_file import HealthFile, Identity
 from services.supervisor.incidents import IncidentBook
+from services.supervisor.last_health import last_health
 from services.supervisor.launch import Launch
 from services.supervisor.member import Ask
 from services.supervisor.one_shots import OneShots
@@ -27,6 +28,7 @@ from services.supervisor.processes import Process
 from services.supervisor.reaper import Reaper
 from services.supervisor.reread import Reread, first_table
 from services.supervisor.run_end import End, RunEnd
+from services.supervisor.signals import let_through
 from services.supervisor.sockets import SocketFolder
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
@@ -68,7 +70,7 @@ class Supervisor:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._roster = Roster(first_table(context))
-        earlier = earlier_document(context)
+        earlier = last_health(context.launch.state.health)
         context.incidents.restore(list(earlier.get("incidents") or []))
         self._earlier = earlier
         self._starter = Starter(context, self._roster)
@@ -101,6 +103,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
         loop.add_signal_handler(signal.SIGHUP, self._reread.apply)
+        let_through()
         loop.set_exception_handler(self._unexpected)
         methods = ControlMethods(self._context, self._roster, self._operations, self._reread)
         methods.shutdown_asked = self._asked_to_end
@@ -110,7 +113,8 @@ class Supervisor:
 
     async def run(self) -> int:
         """Supervise until the end, once opened; return the exit code."""
-        self._starter.start_all()
+        if not self._end.done():
+            self._starter.start_all()
         self._health.publish()
         self._opening.began()
         self._go_round()
@@ -140,7 +144,7 @@ class Supervisor:
         exchange = self._roster.get(EXCHANGE_SIM)
         runs = exchange is not None and exchange.process is not None
         settle_exchange(context, exchange_runs=runs)
-        if self._crashed_before():
+        if self._crashed_before(len(left.living)):
             self._note_own_crash(len(left.living))
 
     def _hold_down(self) -> None:
@@ -168,9 +172,13 @@ class Supervisor:
             code = None if words is None else words.code
             self._reaper.died_unseen(member, code, identity, uptime_s)
 
-    def _crashed_before(self) -> bool:
-        former = self._earlier.get("boot_id") == self._context.clock.boot_id()
-        return former and self._earlier.get("code") not in (None, str(HealthCode.STOPPED))
+    def _crashed_before(self, adopted: int) -> bool:
+        """Whether a supervisor died; a start that was refused left word, but nobody lived."""
+        same_boot = self._earlier.get("boot_id") == self._context.clock.boot_id()
+        former = self._earlier.get("supervisor")
+        had_lived = adopted > 0 or (isinstance(former, dict) and former.get("pid") is not None)
+        had_end = self._earlier.get("code") in (None, str(HealthCode.STOPPED))
+        return same_boot and had_lived and not had_end
 
     def _note_own_crash(self, adopted: int) -> None:
         now = utc_text(self._context.clock.utc_now())
@@ -200,9 +208,8 @@ class Supervisor:
         self._opening.dashboard_url = note_dashboard(self._context, host, port)
 
     def _go_round(self) -> None:
-        if self._context.stopping:
-            return
-        self._watch.go_round()
+        if not self._context.stopping:
+            self._watch.go_round()
         now_s = self._context.now_s()
         if now_s >= self._second_at_s:
             self._second_at_s = now_s + SECOND_S
@@ -212,6 +219,10 @@ class Supervisor:
         self._context.loop.call_later(self._watch.round_s, self._go_round)
 
     def _each_second(self) -> None:
+        if self._context.stopping:
+            # A service may take its time to end, and readers must not take that for silence.
+            self._health.publish()
+            return
         self._duties.look()
         self._compatibility.look()
         self._health.publish()

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.supervisor.plan import dependency_circle
 from services.supervisor.restart_policy import RestartRule
+from services.supervisor.small_files import text_of_file
 from shared.errors import ConfigFault
 from shared.health.evidence import BeatRule
 
@@ -22,6 +23,7 @@ NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 NAME_LENGTH_MAX = 32
 RESERVED_NAMES = frozenset({"supervisor", "guardian"})
 MODES = ("sim", "paper", "live_limited", "live")
+TABLE_BYTES_MAX = 1_000_000
 
 Number = int | float
 
@@ -108,7 +110,7 @@ class _Row:
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._row.get(key, [])
-        if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+        if isinstance(value, list) and all(_is_text(item) and item for item in value):
             return tuple(value)
         self.fault(key, f"is {value!r}, but must be a list of texts")
         return ()
@@ -130,10 +132,18 @@ class _Row:
 
     def environment(self) -> dict[str, str]:
         value = self._row.get("environment", {})
-        if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
-            return dict(value)
-        self.fault("environment", "must be a table of texts")
-        return {}
+        if not isinstance(value, dict) or not all(_is_text(text) for text in value.values()):
+            self.fault("environment", "must be a table of texts")
+            return {}
+        for name in value:
+            if not name or "=" in name or not _is_text(name):
+                self.fault("environment", f"has {name!r}, which cannot be the name of a variable")
+        return dict(value)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can be handed to a program."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _spec(name: str, reader: _Row, defaults: Defaults) -> ServiceSpec:
@@ -176,7 +186,7 @@ def parse_table(text: str, mode: str, defaults: Defaults) -> tuple[ServiceSpec, 
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
         raise ConfigFault(f"the service table is no TOML: {fault}") from fault
     faults = [f"{key} is no known key" for key in sorted(set(document) - {"service"})]
     rows = document.get("service", {})
@@ -229,12 +239,18 @@ def _relation_faults(specs: Iterable[ServiceSpec]) -> list[str]:
     return faults
 
 
+def table_text(path: Path) -> str:
+    """Return the text of a table file; raises ConfigFault when it has none."""
+    try:
+        return text_of_file(path, TABLE_BYTES_MAX)
+    except (OSError, ValueError) as fault:
+        why = (fault.strerror or fault) if isinstance(fault, OSError) else fault
+        raise ConfigFault(f"{path}: the service table cannot be read: {why}") from fault
+
+
 def load_table(path: Path, mode: str, defaults: Defaults) -> tuple[ServiceSpec, ...]:
     """Read and validate a table file; raises ConfigFault naming the file and every fault."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigFault(f"{path}: the service table cannot be read: {fault}") from fault
+    text = table_text(path)
     try:
         return parse_table(text, mode, defaults)
     except ConfigFault as fault:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from shared.telemetry.logs import log_event
 
 TALLY_VERSION = 1
 TALLY_BYTES_MAX = 4_000_000
-DEATHS_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,15 @@ class TallyBook:
         """Return what is remembered of a service."""
         return self._records.get(service, _EMPTY)
 
-    def count(self, service: str, death: Death, identity: str) -> bool:
-        """Note a death; False when this very process was counted before. Call `save` next."""
+    def count(self, service: str, death: Death, identity: str, kept: int) -> bool:
+        """Note a death, keeping the last `kept`; False when this very process was counted before.
+
+        Call `save` next.
+        """
         record = self.of(service)
         if identity and record.last_identity == identity:
             return False
-        deaths = (*record.deaths, death)[-DEATHS_KEPT:]
+        deaths = (*record.deaths, death)[-kept:]
         self._records[service] = replace(record, deaths=deaths, last_identity=identity)
         return True
 
@@ -115,7 +117,7 @@ class TallyBook:
         document = {
             "schema_version": TALLY_VERSION,
             "boot_id": self.clock.boot_id(),
-            "services": {name: asdict(record) for name, record in self._records.items()},
+            "services": {name: _entry(record) for name, record in self._records.items()},
         }
         try:
             write_document(self.path, json.dumps(document).encode())
@@ -123,6 +125,20 @@ class TallyBook:
             log_event(self.logger, "tally_not_written", str(fault), level=logging.ERROR)
             return False
         return True
+
+
+def _entry(record: Record) -> dict[str, object]:
+    """Return a record for the file; by hand, since every restart waits for it."""
+    park = record.parked
+    return {
+        "deaths": [
+            {"at_s": death.at_s, "uptime_s": death.uptime_s, "exit_class": death.exit_class}
+            for death in record.deaths
+        ],
+        "parked": None if park is None else {"exit_class": park.exit_class, "reason": park.reason},
+        "held": record.held,
+        "last_identity": record.last_identity,
+    }
 
 
 def _record(entry: Mapping[str, Any], same_boot: bool) -> Record:

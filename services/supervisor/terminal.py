@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 _COLOURS = {"OK": "32", "DEGRADED": "33", "FAILED": "31"}
+SOCKET_PATH_BYTES_MAX = 99
 NAME_WIDTH, STATUS_WIDTH, PHASE_WIDTH = 14, 9, 9
 
 
@@ -39,6 +41,20 @@ def painted(status: str, width: int, colour: bool) -> str:
 def printable(text: object) -> str:
     """Return a text without control characters, which could play with the terminal."""
     return "".join(sign for sign in str(text) if sign.isprintable())
+
+
+def stock_client_line(control_socket: Path) -> str | None:
+    """Return how the stock client reaches us in a folder too deep for it; None when it is not.
+
+    The kernel allows 107 bytes for the path of a socket, and our own clients follow the link.
+    """
+    if len(os.fsencode(control_socket)) <= SOCKET_PATH_BYTES_MAX:
+        return None
+    try:
+        address = control_socket.readlink()
+    except OSError:
+        return None
+    return f"Stock client: supervisorctl -s unix://{printable(address)} status"
 
 
 def verdict_table(document: Mapping[str, Any], *, colour: bool) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets as random_source
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -52,6 +54,33 @@ class _LineFormatter(JsonFormatter):
         return line
 
 
+class _LogFile(RotatingFileHandler):
+    """A log that a full disk neither ends nor floods: said once, tried again at every line.
+
+    The library's own complaint would show the message as it was before its secrets were hidden.
+    """
+
+    _is_refused = _was_refused = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._was_refused, self._is_refused = self._is_refused, False
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        del record
+        self._is_refused = True
+        if self.stream is not None:
+            with suppress(OSError, ValueError):
+                self.stream.close()
+        # Opened anew by the next line: what could not be written must not pile up in memory.
+        self.stream = None
+        if not self._was_refused:
+            fault = sys.exception()
+            why = (fault.strerror if isinstance(fault, OSError) else None) or type(fault).__name__
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"{Path(self.baseFilename).name} cannot be written: {why}\n")
+
+
 def configure_logging(
     service: str, log_dir: Path, hidden: Iterable[str] = (), *, to_stderr: bool = False
 ) -> logging.Logger:
@@ -61,7 +90,7 @@ def configure_logging(
     standard error, for a person in front of a terminal.
     """
     log_dir.mkdir(parents=True, exist_ok=True)
-    handler: logging.Handler = RotatingFileHandler(
+    handler: logging.Handler = _LogFile(
         log_dir / f"{service}.jsonl",
         maxBytes=LOG_FILE_BYTES_MAX,
         backupCount=LOG_FILES_KEPT,

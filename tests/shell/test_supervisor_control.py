@@ -124,6 +124,12 @@ def test_state_folder_when_very_deep_then_sockets_still_work(tmp_path: Path) -> 
 
         assert ControlClient(StatePaths(system.state)).is_alive()
         assert system.command("restart", "page").code == 0
+        told = system.command("status").out.splitlines()[-1]
+        words = told.removeprefix("Stock client: supervisorctl ").split()
+        stock = subprocess.run(
+            [*SUPERVISORCTL, *words], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert "RUNNING" in stock.stdout, told + stock.stdout + stock.stderr
         short = (system.state / "run" / "supervisor.sock").readlink().parent
         assert system.stop() == 0
         assert not short.exists()

@@ -250,7 +250,7 @@ def test_stop_when_asked_by_command_then_everything_ends(tmp_path: Path) -> None
 def test_stop_when_no_supervisor_lives_then_services_are_ended_by_their_records(
     tmp_path: Path,
 ) -> None:
-    """Guardian and supervisor dead: `stop` still ends what they left."""
+    """Guardian and supervisor dead: `stop` still ends what they left, and forgets the dead."""
     with supervised(tmp_path, PAIR) as system:
         system.wait_ok()
         system.wait_for("page", status="OK")
@@ -259,8 +259,10 @@ def test_stop_when_no_supervisor_lives_then_services_are_ended_by_their_records(
         system.process.kill()
         os.kill(supervisor, signal.SIGKILL)
         system.process.wait(timeout=10)
-        wait_until(lambda: not is_alive(supervisor), 5)
+        os.kill(pids[1], signal.SIGKILL)
+        wait_until(lambda: not is_alive(supervisor) and not is_alive(pids[1]), 5)
 
         assert system.command("stop").code == 0
 
         wait_until(lambda: not any(is_alive(pid) for pid in pids), 5)
+        assert not any((system.state / "run" / f"{name}.pid").exists() for name in PAIR)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,12 +16,16 @@ import pytest
 
 from services.supervisor.folders import state_folder
 from tests.support.supervised import Actor, Supervised, settings_below, supervised
-from tests.support.system import DEPLOY, ROOT, Finished, clean_environment
+from tests.support.system import DEPLOY, ROOT, Finished, clean_environment, deploy
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 ONE = {"web": Actor()}
+ANSWER_S = 2.0
+"""An emergency stop with nothing running tells the truth within this time."""
+ONE_SHOT_S = 25.0
+"""The one-shot gives up after ten seconds; the rest is for a busy machine."""
 NO_LIBRARIES = ("-S", "-E")
 
 
@@ -54,6 +61,26 @@ def test_start_when_a_folder_stands_in_the_way_then_73_names_it(tmp_path: Path, 
     assert name in err
     assert "Traceback" not in err
     assert not (tmp_path / "logs" / "web.out").exists()
+
+
+def test_start_when_a_file_stands_where_the_sockets_belong_then_73_names_it() -> None:
+    """Without a folder for the sockets nobody could be heard, so nothing is started."""
+    # Not tmp_path, which is so deep that the sockets lie elsewhere.
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        (base / "state" / "run").mkdir(parents=True)
+        (base / "state" / "run" / "notify").touch()
+
+        with supervised(base, ONE) as system:
+            code, err = ended(system)
+            health = system.health()
+
+        assert code == os.EX_CANTCREAT, err
+        assert "notify" in err
+        assert "Traceback" not in err
+        assert (health["overall"], health["code"]) == ("FAILED", "FAILED")
+        assert "notify" in health["reason"]
+        assert not (base / "logs" / "web.out").exists()
 
 
 def test_stop_when_the_supervisor_does_not_answer_then_its_guardian_ends_too(
@@ -94,11 +121,42 @@ def test_emergency_stop_when_no_library_is_installed_then_the_stop_is_in_place(
     tmp_path: Path,
 ) -> None:
     """Stopping needs nothing but Python: the file is there, and the answer says so with 75."""
+    began_s = time.monotonic()
     done = bare(tmp_path, "emergency-stop", "--reason", "no libraries")
 
+    assert time.monotonic() - began_s < ANSWER_S
     assert done.code == os.EX_TEMPFAIL, done.err
     assert (tmp_path / "state" / "emergency_stop").exists()
     assert "is in place" in done.err
+    assert "no exchange" in done.err
+
+
+def test_commands_when_no_broker_answers_then_75_without_waiting_for_nobody(
+    tmp_path: Path,
+) -> None:
+    """Once the one-shot has ended, nobody is left who could answer: the truth is told then."""
+    (tmp_path / "state").mkdir()
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        keys = {"APCA_API_KEY_ID": "AKTEST", "APCA_API_SECRET_KEY": "test"}
+        settings = {"TRADING_MODE": "paper", "ALPACA_TRADING_URL": address, **keys}
+        began_s = time.monotonic()
+        done = deploy(tmp_path, "emergency-stop", "--reason", "drill", settings=settings)
+
+    assert time.monotonic() - began_s < ONE_SHOT_S
+    assert done.code == os.EX_TEMPFAIL, done.err
+    assert (tmp_path / "state" / "emergency_stop").exists()
+    assert "is in place" in done.err
+
+
+def test_pause_when_nothing_runs_then_75_and_the_command_is_withdrawn(tmp_path: Path) -> None:
+    """What nobody can carry out does not lie in wait for the next start."""
+    done = deploy(tmp_path, "pause")
+
+    assert done.code == os.EX_TEMPFAIL, done.err
+    assert "withdrawn" in done.err
+    assert list((tmp_path / "state" / "commands").glob("*.json")) == []
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ def test_table_when_faulty_then_every_fault_is_named() -> None:
         needs = ["nobody"]
         watchdog_s = 0.5
         critical = "yes"
+        environment = { "A=B" = "x" }
         [service."UPPER"]
         module = "x"
         [service.supervisor]
@@ -150,7 +151,7 @@ def test_table_when_faulty_then_every_fault_is_named() -> None:
 
     for word in (
         "command must not be empty", "colour", "exactly one", "beat_s", "moon", "not a module",
-        "nobody", "watchdog_s", "critical", "UPPER", "'supervisor'", "circle",
+        "nobody", "watchdog_s", "critical", "A=B", "UPPER", "'supervisor'", "circle",
     ):  # fmt: skip
         assert word in str(caught.value), word
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.supervisor.cli_stop import stop_by_records
+from services.supervisor.leftovers import stop_by_records
 from services.supervisor.own_files import GUARDIAN, SUPERVISOR, read_pid_file
 from tests.support.system import DEPLOY, ROOT, Finished, clean_environment
 from tests.support.waiting import wait_until

@@ -1,0 +1,69 @@
+"""Services that outlived their supervisor: found by their pid files, ended without one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.supervisor.adoption import RecordFolder
+from services.supervisor.processes import Process, ended_within, kill_group, open_process
+from shared.clock import SystemClock
+
+EACH_S = 15.0
+KILLED_S = 5.0
+LAST_FIRST = ("heartbeat", "dashboard", "trading-bot", "data-daemon", "exchange-sim")
+
+
+def living_services(run_folder: Path) -> Iterator[tuple[str, Process]]:
+    """Yield the services of which there is a record and that live; the caller closes them."""
+    records = RecordFolder(run_folder)
+    boot_id = SystemClock().boot_id()
+    for name in sorted(records.services(), key=_rank):
+        record = records.read(name)
+        if record is None or record.boot_id != boot_id:
+            continue
+        if record.pid is None or record.start_ticks is None:
+            continue
+        process = open_process(record.pid, record.start_ticks)
+        if process is not None:
+            yield name, process
+
+
+def any_service_lives(run_folder: Path) -> bool:
+    """Whether there is somebody left to supervise."""
+    for _, process in living_services(run_folder):
+        process.close()
+        return True
+    return False
+
+
+def stop_by_records(run_folder: Path) -> int:
+    """Stop services that outlived their supervisor; return how many there were.
+
+    Records of the dead go too: their deaths are nobody's business after a stop.
+    """
+    count = 0
+    for _, process in living_services(run_folder):
+        count += 1
+        _end(process)
+        process.close()
+    records = RecordFolder(run_folder)
+    for name in records.services():
+        if records.read(name) is not None:
+            records.remove(name)
+    return count
+
+
+def _rank(name: str) -> int:
+    """Own entries first, then dependants before what they need."""
+    return LAST_FIRST.index(name) + 1 if name in LAST_FIRST else 0
+
+
+def _end(process: Process) -> None:
+    process.send(signal.SIGTERM)
+    process.send(signal.SIGCONT)
+    if not ended_within(process, EACH_S):
+        process.send(signal.SIGKILL)
+        kill_group(process.pid)
+        ended_within(process, KILLED_S)
