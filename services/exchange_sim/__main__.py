@@ -12,19 +12,25 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.exchange_sim.application import Admission
 from services.exchange_sim.exchange import Exchange, Pace
-from services.exchange_sim.execution import FillHabits
+from services.exchange_sim.faults.board import FaultBoard, board_path
+from services.exchange_sim.faults.options import faults_asked
+from services.exchange_sim.faults.reading import FaultRequest
+from services.exchange_sim.greeting import greeting
 from services.exchange_sim.http.gate import Keys
 from services.exchange_sim.market.opening import MarketRequest, open_market
 from services.exchange_sim.market.port import Market
+from services.exchange_sim.market.seeded import HISTORY_DAYS
 from services.exchange_sim.opening import open_books
+from services.exchange_sim.plan_options import VendorPlans, add_plan_options, plans_asked
 from services.exchange_sim.server import Service, Voice, listen_on
 from services.exchange_sim.store import Store
+from services.exchange_sim.switches import SWITCHES_VARIABLE, Switches, switched
 from shared.clock import SystemClock
 from shared.config.endpoints import load_endpoints
 from shared.config.settings import Settings, load_settings
@@ -37,6 +43,7 @@ NAME = "exchange-sim"
 BEAT_S_DEFAULT = 1.0
 STANDALONE_PORT = 9000
 PORT_MAX = 65_535
+HISTORY_DAYS_MAX = 10_000
 _SETTING_OF_OPTION = {
     "speed": "SIM_SPEED",
     "seed": "SIM_SEED",
@@ -46,6 +53,16 @@ _SETTING_OF_OPTION = {
     "cash": "SIM_CASH",
     "spread_bps": "SIM_SPREAD_BPS",
     "symbols": "SYMBOLS",
+}
+_HELP_OF_OPTION = {
+    "speed": "market seconds per real second, at most 3600 (60 when unsaid); max is lock-step",
+    "seed": "another seed is another market",
+    "replay": "folder or file of bars to replay; without it the market is seeded",
+    "from": "first day of the replay, as 2019-02-11",
+    "to": "last day of the replay",
+    "cash": "dollars of a new account (100000 when unsaid)",
+    "spread_bps": "bid and ask around bars without quotes, in basis points",
+    "symbols": "what trades, as AAPL,MSFT",
 }
 
 
@@ -57,25 +74,60 @@ class Place:
     port: int
     database: Path
     keys: Keys
-    partial_rate: float = 0.0
+    switches: Switches = field(default_factory=Switches)
+    faults: tuple[FaultRequest, ...] = ()
+    plans: VendorPlans = field(default_factory=VendorPlans)
+    history_days: int = HISTORY_DAYS
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.exchange_sim",
-        description="A local exchange that Alpaca clients work on (url_override).",
+        description="A local exchange that Alpaca clients work on, unchanged (url_override).",
+        epilog="Settings also come from the environment and .env; options win over both.",
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="default 9000, or the supervisor's; 0 picks one")
-    parser.add_argument("--db", type=Path, help="file of the books")
+    parser.add_argument(
+        "--db", type=Path, help="file of the books (STATE_DIR/exchange_sim_standalone.db)"
+    )
     parser.add_argument("--key-id", help="accept only this key id (with --secret-key)")
     parser.add_argument("--secret-key", help="accept only this secret")
     parser.add_argument(
         "--check", action="store_true", help="open the market, say what is wrong with it, and end"
     )
-    parser.add_argument("--partial-fills", type=float, default=0.0, metavar="CHANCE")
+    parser.add_argument(
+        "--partial-fills",
+        type=float,
+        default=0.0,
+        metavar="CHANCE",
+        help="chance from 0 to 1 that an order fills in parts",
+    )
+    parser.add_argument(
+        "--switch",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a behaviour that nobody has verified at the real broker (switches.py)",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="begin with a fault: 'server_error lease_s=30 status=502 method=POST', or JSON",
+    )
+    parser.add_argument(
+        "--history-days",
+        type=int,
+        default=HISTORY_DAYS,
+        metavar="DAYS",
+        help="how far back the seeded market's past reaches",
+    )
+    add_plan_options(parser)
     for option, setting in _SETTING_OF_OPTION.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", help=f"as {setting}")
+        name = f"--{option.replace('_', '-')}"
+        parser.add_argument(name, help=f"{_HELP_OF_OPTION[option]}; as {setting}")
     return parser
 
 
@@ -85,8 +137,21 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise ConfigFault(f"--port {arguments.port}: is no port. Write 0 to {PORT_MAX}.")
     if not 0 <= arguments.partial_fills <= 1:
         raise ConfigFault(f"--partial-fills {arguments.partial_fills}: write a chance from 0 to 1.")
+    if not 1 <= arguments.history_days <= HISTORY_DAYS_MAX:
+        asked = arguments.history_days
+        raise ConfigFault(f"--history-days {asked}: write days from 1 to {HISTORY_DAYS_MAX}.")
     if (arguments.key_id is None) is not (arguments.secret_key is None):
         raise ConfigFault("--key-id and --secret-key go together: give both, or neither.")
+    if "" in (arguments.key_id, arguments.secret_key):
+        raise ConfigFault("--key-id or --secret-key is empty: write a word, or leave both out.")
+
+
+def _switches(arguments: argparse.Namespace) -> Switches:
+    settings = (*os.environ.get(SWITCHES_VARIABLE, "").split(), *arguments.switch)
+    try:
+        return switched(Switches(partial_fill_rate=arguments.partial_fills), settings)
+    except ValueError as error:
+        raise ConfigFault(f"--switch or {SWITCHES_VARIABLE}: {error}") from None
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -107,6 +172,10 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
             port=address.port or STANDALONE_PORT,
             database=settings.state.exchange,
             keys=Keys(endpoints.key_id, endpoints.secret_key),
+            switches=_switches(arguments),
+            faults=faults_asked(arguments.fault, os.environ),
+            plans=plans_asked(arguments),
+            history_days=arguments.history_days,
         )
     port = STANDALONE_PORT if arguments.port is None else arguments.port
     own_file = settings.state_dir / "exchange_sim_standalone.db"
@@ -115,11 +184,14 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
         port=port,
         database=arguments.db or own_file,
         keys=Keys(arguments.key_id, arguments.secret_key),
-        partial_rate=arguments.partial_fills,
+        switches=_switches(arguments),
+        faults=faults_asked(arguments.fault, os.environ),
+        plans=plans_asked(arguments),
+        history_days=arguments.history_days,
     )
 
 
-def _request(settings: Settings) -> MarketRequest:
+def _request(settings: Settings, history_days: int) -> MarketRequest:
     sim = settings.sim
     return MarketRequest(
         seed=sim.seed,
@@ -128,11 +200,12 @@ def _request(settings: Settings) -> MarketRequest:
         replay=sim.replay,
         from_date=sim.from_date,
         to_date=sim.to_date,
+        history_days=history_days,
     )
 
 
-def _market(settings: Settings) -> Market:
-    market = open_market(_request(settings))
+def _market(settings: Settings, history_days: int) -> Market:
+    market = open_market(_request(settings, history_days))
     logger = logging.getLogger(NAME)
     for row in market.dropped_samples:
         facts = {"file": row.file, "line": row.line, "row": row.row}
@@ -144,24 +217,22 @@ def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervise
     listener = listen_on(place.host, place.port)
     host, port = listener.getsockname()[:2]
     store = Store(place.database)
-    market = _market(settings)
+    board = FaultBoard(board_path(place.database), SystemClock())
+    # A supervisor starts a dead exchange again with the same words: the lease is not renewed.
+    board.switch_on_asked(place.faults, renew=not supervised)
+    market = _market(settings, place.history_days)
     books = open_books(store, market, settings.sim.seed, settings.sim.cash)
-    pace = Pace(settings.sim.speed, FillHabits(place.partial_rate))
+    pace = Pace(settings.sim.speed, place.switches)
     exchange = Exchange(market, store, books, pace)
     beat_s = float(os.environ.get("SHT_BEAT_S") or BEAT_S_DEFAULT)
     voice = Voice(Notifier.from_environment(), beat_s, SystemClock())
     facts = f"{market.source} market of {len(market.symbols)} symbols"
     log_event(logging.getLogger(NAME), "serving", f"serving a {facts}", port=port)
     if not supervised:
-        base = f"{host}:{port}"
-        keys = "any keys" if place.keys.key_id is None else "one pair of keys"
-        sys.stdout.write(
-            f"exchange-sim http://{base} stream ws://{base}/stream data ws://{base}/v2/iex "
-            f"({facts}, {keys})\n"
-        )
+        sys.stdout.write(greeting(f"{host}:{port}", facts, place.keys, place.database))
         sys.stdout.flush()
-    admission = Admission(place.keys, rate_limit=settings.sim.rate_limit)
-    Service(exchange, admission, voice).run(listener, stop)
+    admission = Admission(place.keys, rate_limit=settings.sim.rate_limit, plans=place.plans)
+    Service(exchange, admission, voice, board).run(listener, stop)
 
 
 def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -172,13 +243,14 @@ def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
         _check_options(arguments)
         settings = _settings(arguments)
         if arguments.check:
-            open_market(_request(settings))
+            open_market(_request(settings, arguments.history_days))
             return 0
         place = _place(arguments, settings, supervised=supervised)
     except SystemFault as fault:
         sys.stderr.write(f"{fault}\n")
         return fault.exit_code
-    hidden = (*settings.secret_values(), *(k for k in (place.keys.secret_key,) if k))
+    secrets = (place.keys.secret_key, place.plans.whales_token)
+    hidden = (*settings.secret_values(), *(secret for secret in secrets if secret))
     configure_logging(NAME, settings.log_dir, hidden, to_stderr=not supervised)
 
     def serve(stop: threading.Event) -> None:

@@ -1,7 +1,9 @@
 """Money, pure: what a fill does to cash and position, what orders reserve, what is left to buy.
 
-Buying power follows Alpaca in shape, simplified in depth: multiplier x equity, less what is
-held and what open orders reserve; the multiplier is 4 from 2,000 dollars of equity on, else 1.
+A position carries its cost to the last digit, so that cash + cost - realized gains is always
+what came in: rounding moves between cost and gain, never out of the account. Buying power is
+multiplier x free equity less what open orders reserve; the multiplier is 4 from 2,000 dollars
+of equity on, else 1 (FINRA's rule of June 2026).
 """
 
 from __future__ import annotations
@@ -10,16 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services.exchange_sim.margin import Holding, holding
+from services.exchange_sim.order_rules import buy_stop_cap
 from services.exchange_sim.records import ZERO, SimOrder, SimPosition
 from shared.models.orders import OrderStatus, OrderType, Side
 
 MARGIN_EQUITY_MIN = Decimal(2_000)
-MAINTENANCE_LONG = Decimal("0.30")
-INITIAL_MARGIN = Decimal("0.50")
+GROSS_EQUITY_RATIO_MAX = 6
+"""From more than six times the equity on, positions may only be closed."""
 SHORT_PRICE_FACTOR = Decimal("1.03")
-STOP_PRICE_FACTOR = Decimal("1.025")
-"""A buy stop becomes a stop-limit a little above: that is what it may cost."""
-PRICE_DIGITS = Decimal("0.000001")
+COST_DIGITS = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +32,28 @@ class FillEffect:
     """None is flat."""
     cash: Decimal
     """Signed change of cash."""
+    realized: Decimal = ZERO
+    """Gain or loss, in dollars, of the shares that were closed."""
 
 
 def apply_fill(
     position: SimPosition | None, symbol: str, signed_qty: Decimal, price: Decimal
 ) -> FillEffect:
-    """Return position and cash change of buying (+) or selling (-) shares at a price."""
+    """Return position and cash change of buying (+) or selling (-) shares at a price.
+
+    More shares than are there close the position and open one on the other side.
+    """
     cash = -signed_qty * price
-    old_qty = position.qty if position else ZERO
-    new_qty = old_qty + signed_qty
-    if new_qty == 0:
-        return FillEffect(None, cash)
-    if position is None or (old_qty > 0) != (new_qty > 0):
-        return FillEffect(SimPosition(symbol, new_qty, price), cash)
-    if abs(new_qty) < abs(old_qty):
-        return FillEffect(SimPosition(symbol, new_qty, position.avg_entry_price), cash)
-    paid = position.avg_entry_price * abs(old_qty) + price * abs(signed_qty)
-    average = (paid / abs(new_qty)).quantize(PRICE_DIGITS)
-    return FillEffect(SimPosition(symbol, new_qty, average), cash)
+    if position is None or (position.qty > 0) == (signed_qty > 0):
+        held, cost = (position.qty, position.cost) if position else (ZERO, ZERO)
+        return FillEffect(SimPosition(symbol, held + signed_qty, cost - cash), cash)
+    rest = position.qty + signed_qty
+    if rest == 0 or (rest > 0) != (position.qty > 0):
+        opened = SimPosition(symbol, rest, rest * price) if rest else None
+        return FillEffect(opened, cash, position.qty * price - position.cost)
+    kept = (position.cost * rest / position.qty).quantize(COST_DIGITS)
+    realized = cash - (position.cost - kept)
+    return FillEffect(SimPosition(symbol, rest, kept), cash, realized)
 
 
 def _takes_part(order: SimOrder) -> bool:
@@ -87,7 +93,7 @@ def cost_price(order: SimOrder, bid_ask: tuple[Decimal, Decimal]) -> Decimal:
     if order.limit_price is not None:
         return order.limit_price
     if order.type is OrderType.STOP and order.stop_price is not None:
-        return order.stop_price * STOP_PRICE_FACTOR
+        return buy_stop_cap(order.stop_price)
     return ask
 
 
@@ -103,12 +109,21 @@ class Worth:
     """The account's numbers at one moment, in dollars."""
 
     cash: Decimal
-    long_value: Decimal
-    short_value: Decimal
-    """Negative or zero."""
+    holdings: tuple[Holding, ...]
     reserved: Decimal
     """What open orders that would open exposure may cost."""
     multiplier: int
+    """The account's own highest; equity may allow less."""
+
+    @property
+    def long_value(self) -> Decimal:
+        """Value of the shares held."""
+        return sum((one.value for one in self.holdings if one.value > 0), ZERO)
+
+    @property
+    def short_value(self) -> Decimal:
+        """Value of the shares owed: negative or zero."""
+        return sum((one.value for one in self.holdings if one.value < 0), ZERO)
 
     @property
     def equity(self) -> Decimal:
@@ -121,14 +136,35 @@ class Worth:
         return self.long_value - self.short_value
 
     @property
+    def maintenance_margin(self) -> Decimal:
+        """What must stay behind the positions."""
+        return sum((one.maintenance for one in self.holdings), ZERO)
+
+    @property
+    def initial_margin(self) -> Decimal:
+        """What Regulation T asks for behind the positions."""
+        return sum((one.initial for one in self.holdings), ZERO)
+
+    @property
     def margin_multiplier(self) -> int:
         """1 below the margin minimum, else the account's own."""
         return self.multiplier if self.equity >= MARGIN_EQUITY_MIN else 1
 
+    @property
+    def may_short(self) -> bool:
+        """Whether equity and margin allow selling what is not held."""
+        return self.margin_multiplier > 1
+
+    @property
+    def is_closing_only(self) -> bool:
+        """Whether the positions are so large that only closing orders are taken."""
+        return self.gross > max(ZERO, self.equity) * GROSS_EQUITY_RATIO_MAX
+
     def buying_power(self, multiplier: int | None = None) -> Decimal:
         """What may still be bought, at that multiplier or the account's own."""
         factor = self.margin_multiplier if multiplier is None else multiplier
-        return max(ZERO, self.equity * factor - self.gross - self.reserved)
+        bound = sum((one.bound(factor) for one in self.holdings), ZERO)
+        return max(ZERO, (self.equity - bound) * factor - self.reserved)
 
 
 def worth_of(
@@ -139,11 +175,8 @@ def worth_of(
     multiplier: int,
 ) -> Worth:
     """Return the account's numbers; a position without a price counts at its entry."""
-    long_value = short_value = ZERO
-    for position in positions:
-        value = position.qty * prices.get(position.symbol, position.avg_entry_price)
-        if value > 0:
-            long_value += value
-        else:
-            short_value += value
-    return Worth(cash, long_value, short_value, reserved, multiplier)
+    holdings = tuple(
+        holding(position.qty, prices.get(position.symbol, position.avg_entry_price))
+        for position in positions
+    )
+    return Worth(cash, holdings, reserved, multiplier)

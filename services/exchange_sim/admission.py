@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.exchange_sim.account import (
-    MARGIN_EQUITY_MIN,
     Worth,
     available_qty,
     cost_price,
     opening_qty,
 )
 from services.exchange_sim.records import ZERO, Configuration, Refusal, SimOrder, SimPosition
-from shared.models.orders import OrderClass, OrderType, Side
+from services.exchange_sim.switches import Switches
+from services.exchange_sim.ticket import bad_order
+from services.exchange_sim.wash import wash_reason
+from shared.models.orders import OrderClass, Side
 
 FORBIDDEN = 403
 REFUSED = 40310000
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_AMOUNT_MIN = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Standing:
     worth: Worth
     """Its reservations are those of every other order."""
     bid_ask: tuple[Decimal, Decimal]
+    switches: Switches
 
 
 def refused(message: str, **fields: object) -> Refusal:
@@ -49,38 +52,37 @@ def check_admission(order: SimOrder, standing: Standing) -> None:
     """Refuse an order that this account may not send; raises Refusal."""
     if standing.configuration.suspend_trade:
         raise refused("new orders are rejected by user request")
+    _check_fraction(order, standing)
     _check_wash(order, standing)
     closes = _check_shares(order, standing)
-    if not closes:
-        _check_money(order, standing)
+    if closes:
+        return
+    if standing.worth.is_closing_only:
+        raise refused("account is restricted to closing orders")
+    _check_money(order, standing)
+
+
+def _check_fraction(order: SimOrder, standing: Standing) -> None:
+    if order.notional is None and order.qty == order.qty.to_integral_value():
+        return
+    if not standing.configuration.fractional_trading:
+        raise refused("fractional trading is not enabled for this account")
+    if order.symbol in standing.switches.not_fractionable:
+        raise bad_order(f'asset "{order.symbol}" is not fractionable')
+    amount = order.notional or order.qty * cost_price(order, standing.bid_ask)
+    if amount < _AMOUNT_MIN and (order.notional is not None or order.side is Side.BUY):
+        raise refused(f"cost basis must be >= minimal amount of order {_AMOUNT_MIN}")
 
 
 def _check_wash(order: SimOrder, standing: Standing) -> None:
-    if order.is_complex:
-        return
-    for other in standing.symbol_orders:
-        if other.side is order.side or other.is_complex or not other.is_live:
-            continue
-        reason = _wash_reason(order, other)
+    for resting in standing.symbol_orders:
+        reason = wash_reason(order, resting)
         if reason:
             raise refused(
                 "potential wash trade detected. use complex orders",
                 reject_reason=reason,
-                existing_order_id=other.id,
+                existing_order_id=resting.id,
             )
-
-
-def _wash_reason(order: SimOrder, other: SimOrder) -> str:
-    kinds = {order.type, other.type}
-    if OrderType.MARKET in kinds or kinds & _STOPS:
-        return "opposite side market/stop order exists"
-    buy, sell = (order, other) if order.side is Side.BUY else (other, order)
-    crosses = (
-        buy.limit_price is not None
-        and sell.limit_price is not None
-        and buy.limit_price >= sell.limit_price
-    )
-    return "opposite side limit order exists" if crosses else ""
 
 
 def _check_shares(order: SimOrder, standing: Standing) -> bool:
@@ -89,9 +91,11 @@ def _check_shares(order: SimOrder, standing: Standing) -> bool:
     held_side = position is not None and (position.qty > 0) is (order.side is Side.SELL)
     if position is not None and held_side:
         free = abs(available_qty(position, standing.symbol_orders))
-        if order.qty - order.filled_qty > free:
-            raise _too_few(order, position, free)
-        return True
+        if order.remaining <= free:
+            return True
+        exits_only = order.order_class is OrderClass.OCO
+        if exits_only or not (standing.switches.over_close and free == abs(position.qty)):
+            raise too_few(order.remaining, position, free)
     if order.order_class is OrderClass.OCO:
         raise refused(
             "oco orders must be exit orders: insufficient qty available for order "
@@ -106,22 +110,22 @@ def _check_shares(order: SimOrder, standing: Standing) -> bool:
     return False
 
 
-def _too_few(order: SimOrder, position: SimPosition, free: Decimal) -> Refusal:
+def too_few(wanted: Decimal, position: SimPosition, free: Decimal) -> Refusal:
+    """Return the refusal of closing more shares than are there and free."""
     return refused(
         "insufficient qty available for order "
-        f"(requested: {plain(order.remaining)}, available: {plain(free)})",
+        f"(requested: {plain(wanted)}, available: {plain(free)})",
         available=plain(free),
         existing_qty=plain(abs(position.qty)),
         held_for_orders=plain(abs(position.qty) - free),
-        symbol=order.symbol,
+        symbol=position.symbol,
     )
 
 
 def _check_short(order: SimOrder, standing: Standing) -> None:
-    poor = standing.worth.equity < MARGIN_EQUITY_MIN
-    if standing.configuration.no_shorting or poor:
+    if standing.configuration.no_shorting or not standing.worth.may_short:
         raise refused("account is not allowed to short")
-    if order.qty != order.qty.to_integral_value():
+    if order.notional is not None or order.qty != order.qty.to_integral_value():
         raise refused("fractional orders cannot be sold short")
 
 

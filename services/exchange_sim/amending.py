@@ -1,23 +1,23 @@
-"""Replacing an order, and carrying out what the desk accepted.
+"""Replacing an order.
 
-PATCH makes a new order that stands behind the old one until `settle` swaps them: the old one
+PATCH makes a new order that stands behind the old one until settling.py swaps them: the old one
 is `pending_replace` and may still fill, and then the new one is rejected.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 
-from services.exchange_sim import groups
 from services.exchange_sim.admission import check_admission, refused
 from services.exchange_sim.books import Books
-from services.exchange_sim.desk import GTC_LIFE, Desk, Moment
+from services.exchange_sim.desk import Desk
+from services.exchange_sim.drafting import Moment, expiry
 from services.exchange_sim.order_rules import check_amendment, check_stop_side
 from services.exchange_sim.records import ZERO, LegRole, SimOrder
 from services.exchange_sim.ticket import Amendment, bad_order
-from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
+from services.exchange_sim.trailing import trail_stop
+from shared.models.orders import OrderClass, OrderStatus, OrderType, Side
 
 _UNSENT = frozenset({OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW})
 _REPLACEABLE = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.HELD})
@@ -26,7 +26,7 @@ _WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
 class Amending:
-    """Replaces orders and settles accepted requests."""
+    """Accepts replacements."""
 
     def __init__(self, books: Books, desk: Desk) -> None:
         self._books = books
@@ -42,7 +42,9 @@ class Amending:
         new = self._replacement(old, amendment, moment)
         self._check_market(old, new, moment)
         stamp = self._books.stamp(moment.at)
-        self._books.put(replace(old, status=OrderStatus.PENDING_REPLACE, updated_at=stamp))
+        self._books.put(
+            replace(old, status=OrderStatus.PENDING_REPLACE, updated_at=stamp, asked_at=stamp)
+        )
         return self._books.put(replace(new, seq=self._books.next_order_seq()))
 
     @staticmethod
@@ -51,6 +53,8 @@ class Amending:
             raise bad_order("unable to replace order, order isn't sent to exchange yet")
         if old.status not in _REPLACEABLE:
             raise bad_order(f"cannot replace order in {old.status.value} status")
+        if old.notional is not None:
+            raise bad_order("notional orders cannot be replaced")
         if old.order_class is OrderClass.OTO and old.parent_id is not None:
             raise bad_order("oto legs cannot be replaced")
 
@@ -60,6 +64,8 @@ class Amending:
             raise bad_order(f"{old.type.value} orders have no limit price")
         if amendment.stop_price is not None and old.type not in _WITH_STOP:
             raise bad_order(f"{old.type.value} orders have no stop price")
+        if amendment.trail is not None and old.type is not OrderType.TRAILING_STOP:
+            raise bad_order(f"{old.type.value} orders have no trail")
         if amendment.qty is None or amendment.qty == old.qty:
             return
         if old.is_complex:
@@ -72,9 +78,7 @@ class Amending:
 
     def _replacement(self, old: SimOrder, amendment: Amendment, moment: Moment) -> SimOrder:
         at = self._books.stamp(moment.at)
-        tif = amendment.time_in_force or old.time_in_force
-        gtc = tif is TimeInForce.GTC
-        return replace(
+        new = replace(
             old,
             id=self._books.new_name(),
             client_order_id=amendment.client_order_id or self._books.new_name(),
@@ -90,12 +94,14 @@ class Amending:
             filled_at=None,
             limit_price=amendment.limit_price or old.limit_price,
             stop_price=amendment.stop_price or old.stop_price,
-            time_in_force=tif,
-            expires_at=moment.at + GTC_LIFE if gtc else moment.session_close,
+            time_in_force=amendment.time_in_force or old.time_in_force,
             replaces=old.id,
             replaced_by=None,
+            asked_at=None,
             filled_before=old.filled_qty,
         )
+        new = replace(new, expires_at=expiry(new, moment))
+        return new if amendment.trail is None else _with_trail(new, amendment.trail)
 
     def _check_market(self, old: SimOrder, new: SimOrder, moment: Moment) -> None:
         if self._books.account.configuration.suspend_trade:
@@ -106,7 +112,7 @@ class Amending:
         if new.role in (LegRole.TARGET, LegRole.STOP):
             self._check_sides(old, new)
         else:
-            check_admission(new, self._desk.standing(new, moment.at, without=old.id))
+            check_admission(new, self._desk.standing(new, moment, without=old.id))
 
     def _check_sides(self, old: SimOrder, new: SimOrder) -> None:
         mine = self._reference(new)
@@ -124,83 +130,11 @@ class Amending:
         price = leg.limit_price if leg.role is LegRole.TARGET else leg.stop_price
         return price or ZERO
 
-    # --- carrying out
 
-    def settle(self, at: datetime, is_open: bool) -> list[SimOrder]:
-        """Carry out every accepted request; return the orders that began to work."""
-        begun = []
-        for waiting in self._books.unsettled():
-            order = self._books.orders[waiting.id]
-            if order.status is OrderStatus.PENDING_CANCEL:
-                groups.end_with_group(self._books, order, OrderStatus.CANCELED, at)
-            elif order.status is OrderStatus.PENDING_REPLACE:
-                begun.extend(self._swap(order, at, is_open))
-            elif order.status is OrderStatus.PENDING_NEW:
-                if order.replaces is None:
-                    begun.append(self._desk.activate(order, at))
-                else:
-                    self._reject(order, at)
-        return begun
-
-    def _swap(self, old: SimOrder, at: datetime, is_open: bool) -> list[SimOrder]:
-        """Put the replacement in the old order's place and return it, or let the old one work
-        on: its replacement expired first, or fills overtook the new quantity.
-        """
-        new = next((one for one in self._books.unsettled() if one.replaces == old.id), None)
-        late = ZERO if new is None else old.filled_qty - new.filled_before
-        if new is None or new.qty <= late:
-            self._resume(old, at)
-            if new is not None:
-                self._reject(new, at)
-            return []
-        moment = self._books.stamp(at)
-        gone = self._books.put(
-            replace(
-                old,
-                status=OrderStatus.REPLACED,
-                replaced_at=moment,
-                replaced_by=new.id,
-                updated_at=moment,
-            )
-        )
-        groups.adopt(self._books, old, new)
-        self._books.announce("replaced", gone)
-        status = new.status
-        if status is OrderStatus.PENDING_NEW:
-            status = self._status_after_swap(new, is_open)
-        works = not new.inert and status is not OrderStatus.ACCEPTED
-        new = self._books.put(
-            replace(
-                new,
-                qty=new.qty - late,
-                status=status,
-                working_since=at if works else None,
-                submitted_at=self._books.stamp(at),
-            )
-        )
-        if status is OrderStatus.NEW:
-            self._books.announce("new", new)
-        return [new]
-
-    def _resume(self, old: SimOrder, at: datetime) -> None:
-        status = self._status_after_swap(old, is_open=True)
-        if old.filled_qty > 0:
-            status = OrderStatus.PARTIALLY_FILLED
-        self._books.put(replace(old, status=status, updated_at=self._books.stamp(at)))
-
-    def _status_after_swap(self, new: SimOrder, is_open: bool) -> OrderStatus:
-        beside_target = new.role is LegRole.STOP and any(
-            one.role is LegRole.TARGET and one.is_live for one in self._books.group(new)
-        )
-        if new.inert or beside_target:
-            return OrderStatus.HELD
-        return OrderStatus.NEW if is_open else OrderStatus.ACCEPTED
-
-    def _reject(self, new: SimOrder, at: datetime) -> None:
-        """The old order was filled before the swap: the replacement never lived."""
-        moment = self._books.stamp(at)
-        failed = self._books.put(
-            replace(new, status=OrderStatus.REJECTED, failed_at=moment, updated_at=moment)
-        )
-        self._books.announce("order_replace_rejected", self._books.orders[new.replaces or ""])
-        self._books.announce("rejected", failed)
+def _with_trail(order: SimOrder, trail: Decimal) -> SimOrder:
+    """Return a trailing stop with another trail of its kind, from the mark that it has."""
+    if order.trail_price is not None:
+        order = replace(order, trail_price=trail)
+    else:
+        order = replace(order, trail_percent=trail)
+    return order if order.hwm is None else replace(order, stop_price=trail_stop(order, order.hwm))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,17 +14,27 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
 from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.faults.middleware import FaultGate, FaultParts
 from services.exchange_sim.http.account_routes import AccountRoutes
-from services.exchange_sim.http.gate import Gate, Keys, RateWindow
+from services.exchange_sim.http.activity_routes import ActivityRoutes
+from services.exchange_sim.http.asset_routes import AssetRoutes
+from services.exchange_sim.http.faults import FaultRoutes
+from services.exchange_sim.http.gate import Gate, Keys, RateWindows
 from services.exchange_sim.http.market_data import MarketDataRoutes
 from services.exchange_sim.http.orders import OrderRoutes
 from services.exchange_sim.http.positions import PositionRoutes
 from services.exchange_sim.http.replies import refusal_reply, reply
 from services.exchange_sim.http.sim import SimRoutes
+from services.exchange_sim.http.sim_account import SimAccountRoutes
+from services.exchange_sim.http.switching import SwitchRoutes
+from services.exchange_sim.http.unusual_whales import WhaleAccess
+from services.exchange_sim.market.port import MarketEvent
 from services.exchange_sim.pacer import Pacer
+from services.exchange_sim.plan_options import VendorPlans
 from services.exchange_sim.records import Refusal
 from services.exchange_sim.streams.market_data import MarketDataStream
 from services.exchange_sim.streams.trade_updates import TradeUpdates
+from services.exchange_sim.whales import TwoVendors, open_whales
 from shared.clock import Clock
 from shared.errors import TransientFault
 from shared.telemetry.logs import log_event
@@ -32,14 +43,16 @@ logger = logging.getLogger("exchange-sim")
 _BROKEN = 500
 _BROKEN_CODE = 50010000
 _NO_ENDPOINT = 40410000
+Tell = Callable[[Sequence[MarketEvent]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who may come in, and whether the broker's rate limit is enforced."""
+    """Who may come in, whether the broker's rate limit is enforced, what the plans allow."""
 
     keys: Keys
     rate_limit: bool = False
+    plans: VendorPlans = field(default_factory=VendorPlans)
 
 
 async def _refused(_request: Request, failure: Exception) -> Response:
@@ -59,20 +72,30 @@ async def _no_endpoint(_request: Request, failure: Exception) -> Response:
 
 
 def make_application(
-    exchange: Exchange, pacer: Pacer, admission: Admission, clock: Clock
+    exchange: Exchange, pacer: Pacer, admission: Admission, clock: Clock, faults: FaultParts
 ) -> ASGIApp:
     """Return the ASGI application of an exchange."""
     trades = TradeUpdates(exchange, admission.keys)
-    data = MarketDataStream(exchange, admission.keys)
+    plans = admission.plans
+    data = MarketDataStream(exchange, admission.keys, plans.data)
+    access = WhaleAccess(plans.whales, plans.whales_token)
+    whales = open_whales(exchange, access, clock, pacer.catch_up)
+    exchange.listeners.market = _both(data.publish, whales.stream.publish)
     routes = [
         *OrderRoutes(exchange).routes(),
         *PositionRoutes(exchange).routes(),
         *AccountRoutes(exchange).routes(),
-        *MarketDataRoutes(exchange).routes(),
+        *ActivityRoutes(exchange).routes(),
+        *AssetRoutes(exchange).routes(),
+        *MarketDataRoutes(exchange, plans.data).routes(),
         *SimRoutes(exchange).routes(),
+        *SwitchRoutes(exchange).routes(),
+        *SimAccountRoutes(exchange).routes(),
+        *FaultRoutes(faults.board, faults.bookings).routes(),
         WebSocketRoute("/stream", trades.serve),
         WebSocketRoute("/stream/", trades.serve),
         WebSocketRoute("/v2/{feed:str}", data.serve),
+        WebSocketRoute("/socket", whales.stream.serve),
     ]
     application = Starlette(
         routes=routes,
@@ -82,5 +105,14 @@ def make_application(
             HTTPException: _no_endpoint,
         },
     )
-    window = RateWindow(clock, enforced=admission.rate_limit)
-    return Gate(application, admission.keys, window, pacer.catch_up)
+    windows = RateWindows(clock, enforced=admission.rate_limit)
+    alpaca = Gate(application, admission.keys, windows, pacer.catch_up)
+    return FaultGate(TwoVendors(alpaca, whales.application), faults)
+
+
+def _both(one: Tell, other: Tell) -> Tell:
+    def tell(events: Sequence[MarketEvent]) -> None:
+        one(events)
+        other(events)
+
+    return tell

@@ -1,7 +1,8 @@
 """The books: the account's orders, positions and fills in memory, and what of them changed.
 
 Every change of an order goes through `put`, which obeys the transition table; whoever owns the
-books takes the changes, writes them durably, and only then lets the events out.
+books takes the changes, writes them durably, and only then lets the events out. Groups that have
+wholly ended leave memory again by `forget_ended`, and are found in the archive from then on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from services.exchange_sim.account import apply_fill
+from services.exchange_sim.account import FillEffect, apply_fill
+from services.exchange_sim.archive import OrderArchive
+from services.exchange_sim.movements import Activity, SplitRecord
 from services.exchange_sim.naming import seeded_uuid
 from services.exchange_sim.records import (
     ZERO,
@@ -22,8 +25,11 @@ from services.exchange_sim.records import (
     SimPosition,
     TradeEvent,
 )
+from services.exchange_sim.switches import Switches
 from shared.models.orders import OrderStatus, Side, may_become
 
+ENDED_GROUPS_KEPT = 256
+"""So many ended groups stay in memory: the newest are the ones that are asked for."""
 _UNSETTLED = frozenset(
     {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
 )
@@ -37,7 +43,8 @@ class Changes:
 
     orders: dict[str, None] = field(default_factory=dict)
     symbols: dict[str, None] = field(default_factory=dict)
-    fills: list[SimFill] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
+    splits: list[SplitRecord] = field(default_factory=list)
     days: list[EquityDay] = field(default_factory=list)
     events: list[TradeEvent] = field(default_factory=list)
     account: bool = False
@@ -45,23 +52,30 @@ class Changes:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.account or self.orders or self.symbols or self.fills or self.days)
+        written = (self.orders, self.symbols, self.activities, self.splits, self.days)
+        return not (self.account or any(written))
 
 
 class Books:
     """One account's books. Not thread-safe: one loop owns them."""
 
-    def __init__(self, account: AccountRecord) -> None:
+    def __init__(self, account: AccountRecord, archive: OrderArchive | None = None) -> None:
+        """Without an archive nothing is ever forgotten."""
         self.account = account
+        self.archive = archive
+        self.switches = Switches()
         self.orders: dict[str, SimOrder] = {}
-        self.client_ids: dict[str, str] = {}
+        """Every order that may still change, and the newest of the others."""
         self.positions: dict[str, SimPosition] = {}
-        self.fills: list[SimFill] = []
         self.days: list[EquityDay] = []
+        self.splits: dict[int, SplitRecord] = {}
         self.changes = Changes()
+        self._client_ids: dict[str, str] = {}
         self._live: dict[str, dict[str, None]] = {}
         self._groups: dict[str, dict[str, None]] = {}
         self._unsettled: dict[str, None] = {}
+        self._ended: dict[str, None] = {}
+        """Ended groups, and ended orders without one, in the order of their end."""
 
     # --- names and stamps
 
@@ -94,7 +108,7 @@ class Books:
     def load_order(self, order: SimOrder) -> None:
         """Take an order that is on disk already."""
         self.orders[order.id] = order
-        self.client_ids[order.client_order_id] = order.id
+        self._client_ids[order.client_order_id] = order.id
         self._index(order)
 
     def put(self, order: SimOrder) -> SimOrder:
@@ -118,6 +132,40 @@ class Books:
             self._unsettled.pop(order.id, None)
         if order.group_id is not None:
             self._groups.setdefault(order.group_id, {})[order.id] = None
+        self._note_end(order)
+
+    def _note_end(self, order: SimOrder) -> None:
+        name = order.group_id or order.id
+        self._ended.pop(name, None)
+        if not any(one.is_live for one in self._members(name)):
+            self._ended[name] = None
+
+    def _members(self, name: str) -> list[SimOrder]:
+        return [self.orders[one] for one in self._groups.get(name, (name,))]
+
+    def forget_ended(self, kept: int = ENDED_GROUPS_KEPT) -> None:
+        """Drop all but the newest ended groups; what has changed must be on disk by now."""
+        while self.archive is not None and len(self._ended) > kept:
+            name = next(iter(self._ended))
+            del self._ended[name]
+            for order in self._members(name):
+                del self.orders[order.id]
+                del self._client_ids[order.client_order_id]
+            self._groups.pop(name, None)
+
+    def find(self, order_id: str) -> SimOrder | None:
+        """Return any order of the account, None when it never had it."""
+        order = self.orders.get(order_id)
+        if order is None and self.archive is not None:
+            return self.archive.by_id(order_id)
+        return order
+
+    def find_client_id(self, client_order_id: str) -> SimOrder | None:
+        """Return the order that ever had this client id, None when it is free."""
+        order_id = self._client_ids.get(client_order_id)
+        if order_id is not None:
+            return self.orders[order_id]
+        return None if self.archive is None else self.archive.by_client_id(client_order_id)
 
     def live_orders(self, symbol: str | None = None) -> list[SimOrder]:
         """Return live orders, oldest first; of one symbol or of all."""
@@ -134,8 +182,10 @@ class Books:
     def group(self, order: SimOrder) -> list[SimOrder]:
         """Return every order of its group, itself included; itself alone without a group."""
         if order.group_id is None:
-            return [self.orders[order.id]]
-        return [self.orders[name] for name in self._groups[order.group_id]]
+            return [self.orders.get(order.id, order)]
+        if order.group_id not in self._groups and self.archive is not None:
+            return self.archive.group(order.group_id)
+        return self._members(order.group_id)
 
     # --- events, fills, money
 
@@ -165,25 +215,28 @@ class Books:
             )
         )
         self._book_money(order, qty, price)
+        self._note_fill(order, qty, price, moment)
+        return order
+
+    def _note_fill(self, order: SimOrder, qty: Decimal, price: Decimal, moment: datetime) -> None:
         position = self.positions.get(order.symbol)
         fill = SimFill(
-            seq=len(self.fills) + 1,
+            seq=self.next_activity_seq(),
             execution_id=self.new_name(),
             order_id=order.id,
             symbol=order.symbol,
             side=order.side,
             qty=qty,
             price=price,
-            cum_qty=filled,
+            cum_qty=order.filled_qty,
             leaves_qty=order.remaining,
-            order_status=status,
+            order_status=order.status,
             position_qty=position.qty if position else ZERO,
             at=moment,
         )
-        self.fills.append(fill)
-        self.changes.fills.append(fill)
+        self.update_account(fill_count=self.account.fill_count + 1)
+        self.changes.activities.append(fill)
         self.announce(fill.kind, order, fill)
-        return order
 
     @staticmethod
     def _status_of_partial(order: SimOrder) -> OrderStatus:
@@ -193,18 +246,47 @@ class Books:
     def _book_money(self, order: SimOrder, qty: Decimal, price: Decimal) -> None:
         signed = qty if order.side is Side.BUY else -qty
         effect = apply_fill(self.positions.get(order.symbol), order.symbol, signed, price)
+        self.book(order.symbol, effect)
+
+    def book(self, symbol: str, effect: FillEffect) -> None:
+        """Let cash, realized gains and the position change together."""
         if effect.position is None:
-            self.positions.pop(order.symbol, None)
+            self.positions.pop(symbol, None)
         else:
-            self.positions[order.symbol] = effect.position
-        self.changes.symbols[order.symbol] = None
-        self.update_account(cash=self.account.cash + effect.cash)
+            self.positions[symbol] = effect.position
+        self.changes.symbols[symbol] = None
+        account = self.account
+        self.update_account(
+            cash=account.cash + effect.cash, realized=account.realized + effect.realized
+        )
+
+    def next_activity_seq(self) -> int:
+        """Return the number of the next activity."""
+        seq = self.account.activity_count + 1
+        self.update_account(activity_count=seq)
+        return seq
+
+    @property
+    def fills(self) -> list[SimFill]:
+        """Fills that are not on disk yet, oldest first."""
+        return [one for one in self.changes.activities if isinstance(one, SimFill)]
+
+    def put_split(self, split: SplitRecord) -> None:
+        """Keep a split, declared or carried out."""
+        self.splits[split.seq] = split
+        self.changes.splits.append(split)
 
     def close_day(self, day: EquityDay) -> None:
-        """Note the equity at a session's close; it becomes `last_equity`."""
+        """Note the equity at a session's close."""
         self.days.append(day)
         self.changes.days.append(day)
-        self.update_account(last_equity=day.equity)
+        self.update_account(closed_day=day.day)
+
+    def roll_day(self) -> None:
+        """Begin a trading day: what the last close was worth becomes `last_equity`."""
+        if self.days:
+            last = self.days[-1]
+            self.update_account(last_equity=last.equity, last_maintenance=last.maintenance)
 
     def take_changes(self) -> Changes:
         """Return what changed since the last call."""

@@ -8,27 +8,37 @@ minute at a time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from services.exchange_sim.amending import Amending
 from services.exchange_sim.books import Books
-from services.exchange_sim.desk import Desk, Moment
-from services.exchange_sim.execution import Execution, FillHabits
+from services.exchange_sim.corporate_actions import Splitting
+from services.exchange_sim.desk import Desk
+from services.exchange_sim.drafting import Moment
+from services.exchange_sim.execution import Execution
+from services.exchange_sim.hours import is_extended
+from services.exchange_sim.lagging import LaggingPositions
 from services.exchange_sim.lockstep import Gate, Participant
-from services.exchange_sim.market.port import Market, MarketEvent
+from services.exchange_sim.market.calendar import new_york_day
+from services.exchange_sim.market.port import Market, MarketEvent, SessionOpened
+from services.exchange_sim.market.rebased import rebased
 from services.exchange_sim.playing import Player, events_of_minute
-from services.exchange_sim.records import Refusal, SimOrder, TradeEvent
+from services.exchange_sim.records import Refusal, SimOrder, SimPosition, TradeEvent
+from services.exchange_sim.settling import Settling
 from services.exchange_sim.store import Store
+from services.exchange_sim.store_activities import ActivityReader
+from services.exchange_sim.switches import Switches, switched
 from services.exchange_sim.tape import Tape
 from services.exchange_sim.ticket import read_amendment, read_ticket
 from shared.errors import TransientFault
 from shared.models.broker import ClockReading
 
+Done = TypeVar("Done")
 STRETCH_S_MAX = 1.0
 """Real seconds that one advance may cover: market time stands still while the process does."""
 
@@ -40,7 +50,8 @@ class Pace:
     """How market time moves: `speed` times real time, or in lock-step when it is None."""
 
     speed: float | None
-    habits: FillHabits = field(default_factory=FillHabits)
+    switches: Switches = field(default_factory=Switches)
+    """Those of the start; `switch` changes them."""
 
     @property
     def is_lock_step(self) -> bool:
@@ -62,21 +73,28 @@ class Exchange:
     """One account on one market."""
 
     def __init__(self, market: Market, store: Store, books: Books, pace: Pace) -> None:
-        self.market = market
+        self.market = rebased(market)
         self.pace = pace
+        self.switches = pace.switches
         self.listeners = Listeners()
+        self.row_refusal: Callable[[str], Refusal | None] = lambda _symbol: None
+        """Refuses a row of a 207, by symbol; the faults put theirs here."""
         self._store = store
         self._seen: list[MarketEvent] = []
         self._symbols = frozenset(market.symbols)
-        self.tape = Tape(market)
+        self.tape = Tape(self.market)
         self._wire(books)
         self._begin()
 
     def _wire(self, books: Books) -> None:
         self.books = books
+        books.switches = self.switches
         self.desk = Desk(books, self.tape, self._symbols)
         self._amending = Amending(books, self.desk)
-        execution = Execution(books, self.pace.habits)
+        self._settling = Settling(books, self.desk)
+        execution = Execution(books)
+        self.splitting = Splitting(books, self.market, self.tape)
+        self._lagging = LaggingPositions(self.now, books.positions)
         self._player = Player(books, self.desk, self.tape, execution)
 
     def _begin(self) -> None:
@@ -99,6 +117,10 @@ class Exchange:
                 self._settle()
             changes = self.books.take_changes()
             self._store.save(self.books, changes)
+            self.books.forget_ended()
+            if changes.symbols:
+                lag_s = self.switches.positions_lag_s
+                self._lagging.note(self.now, self.books.positions, lag_s)
         except Refusal:
             raise
         except sqlite3.Error as failure:
@@ -138,7 +160,13 @@ class Exchange:
     def moment(self) -> Moment:
         """Return when a request is handled."""
         reading = self.clock()
-        return Moment(at=self.now, is_open=reading.is_open, session_close=reading.next_close)
+        session = self.market.session(new_york_day(self.now))
+        return Moment(
+            at=self.now,
+            is_open=reading.is_open,
+            session_close=reading.next_close,
+            is_extended=is_extended(session, self.now),
+        )
 
     def advance(self, real_s: float, *, carry_out: bool = True) -> None:
         """Free running: move market time by that much real time and let it happen; without
@@ -168,11 +196,13 @@ class Exchange:
         for event in events:
             if event.at > self.now:
                 self.books.update_account(now=event.at)
+            if isinstance(event, SessionOpened):
+                self.splitting.begin_session(event)
             self._player.play(event)
         self._seen.extend(events)
 
     def _settle(self) -> None:
-        begun = self._amending.settle(self.now, self.clock().is_open)
+        begun = self._settling.settle(self.now, self.clock().is_open)
         if not self.pace.is_lock_step:
             self._player.match_begun(begun, self.now)
 
@@ -232,6 +262,20 @@ class Exchange:
         with self._deed():
             return self.desk.close_position(symbol, qty, self.moment())
 
+    def book(self, action: Callable[[], Done]) -> Done:
+        """Let an action change the books, as one deed; raises what it raises."""
+        with self._deed():
+            return action()
+
+    @property
+    def activities(self) -> ActivityReader:
+        """What happened to the account, as committed."""
+        return self._store.activities(self.books.account)
+
+    def positions_seen(self) -> Mapping[str, SimPosition]:
+        """Return the positions as clients see them now."""
+        return self._lagging.seen(self.now, self.switches.positions_lag_s)
+
     def settle_now(self) -> None:
         """Carry out what is accepted without waiting for the next advance."""
         with self._deed():
@@ -242,6 +286,12 @@ class Exchange:
         with self._deed():
             changed = replace(self.books.account.configuration, **fields)  # type: ignore[arg-type]
             self.books.update_account(configuration=changed)
+
+    def switch(self, settings: Iterable[str]) -> Switches:
+        """Change switches, each `NAME=VALUE`, and return all; raises ValueError."""
+        self.switches = switched(self.switches, settings)
+        self.books.switches = self.switches
+        return self.switches
 
     def close(self) -> None:
         """Close for good: an ended replay is not taken up again."""

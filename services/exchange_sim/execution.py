@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from services.exchange_sim import groups
+from services.exchange_sim.account import available_qty
 from services.exchange_sim.books import Books
 from services.exchange_sim.matching import (
     Match,
     Point,
     Span,
     Step,
+    match_auction,
     match_limit_in_span,
     match_point,
     match_stop_in_span,
 )
 from services.exchange_sim.naming import seeded_fraction
-from services.exchange_sim.records import SimOrder
-from shared.models.orders import OrderStatus, TimeInForce
+from services.exchange_sim.records import ZERO, SimOrder
+from services.exchange_sim.trailing import marked
+from shared.models.orders import OrderStatus, Side, TimeInForce
 
 _ONE = Decimal(1)
+_QTY_DIGITS = Decimal("0.000000001")
 
 
-@dataclass(frozen=True, slots=True)
-class FillHabits:
-    """How the venue fills beyond price: with chance `partial_rate` only a part at a time."""
-
-    partial_rate: float = 0.0
+def notional_qty(dollars: Decimal, price: Decimal) -> Decimal:
+    """Return the shares that an amount buys at a price, to nine decimals, rounded down."""
+    return (dollars / price).quantize(_QTY_DIGITS, ROUND_DOWN)
 
 
 class Execution:
     """Matches one symbol's live orders against a point or a span of the market."""
 
-    def __init__(self, books: Books, habits: FillHabits) -> None:
+    def __init__(self, books: Books) -> None:
         self._books = books
-        self._habits = habits
 
     def at_point(self, symbol: str, point: Point, at: datetime) -> None:
         """Match every working order of the symbol at one moment."""
         for name in self._working(symbol, at):
-            order = self._books.orders[name]
-            if order.can_match:
-                self._carry_out(order, match_point(order, point), at)
+            self.one_at_point(name, point, at)
 
     def one_at_point(self, order_id: str, point: Point, at: datetime) -> None:
-        """Match a single order that has just begun to work."""
+        """Match a single order, unless nothing of the kind trades now."""
         order = self._books.orders[order_id]
-        if order.can_match:
+        if not self._trades(order):
+            return
+        if order.time_in_force is TimeInForce.OPG:
+            self._carry_out(order, match_auction(order, point.last), at)
+        elif order.time_in_force is not TimeInForce.CLS:
+            order = self._mark(order, point.last, at)
             self._carry_out(order, match_point(order, point), at)
+
+    def at_close(self, symbol: str, price: Decimal, at: datetime) -> None:
+        """Match the orders of the closing auction at its one price."""
+        for name in self._working(symbol, at):
+            order = self._books.orders[name]
+            if order.time_in_force is TimeInForce.CLS and self._trades(order):
+                self._carry_out(order, match_auction(order, price), at)
 
     def in_span(self, span: Span, at: datetime) -> None:
         """Match what worked through the whole minute: stops first, then limits, then the
@@ -59,16 +70,26 @@ class Execution:
         through = self._working(symbol, span.candle.start)
         for name in through:
             order = self._books.orders[name]
-            if order.can_match:
+            if self._trades(order) and not order.is_auction:
                 self._carry_out(order, match_stop_in_span(order, span), at)
         for name in through:
             order = self._books.orders[name]
-            if order.can_match:
+            if self._trades(order) and not order.is_auction:
                 self._carry_out(order, match_limit_in_span(order, span), at)
         for order in self._books.live_orders(symbol):
             fresh = order.working_since is not None and order.working_since >= at
-            if fresh and order.can_match:
+            if fresh and self._trades(order) and not order.is_auction:
                 self._carry_out(order, match_stop_in_span(order, span), at)
+        # Nobody knows whether the extreme came before the touch: the mark moves last.
+        for name in through:
+            order = self._books.orders[name]
+            if self._trades(order):
+                best = span.candle.high if order.side is Side.SELL else span.candle.low
+                self._mark(order, best, at)
+
+    def _trades(self, order: SimOrder) -> bool:
+        open_to_it = self._books.account.session_open or order.extended_hours
+        return order.can_match and open_to_it and order.symbol not in self._books.switches.halted
 
     def _working(self, symbol: str, since: datetime) -> list[str]:
         return [
@@ -76,6 +97,12 @@ class Execution:
             for order in self._books.live_orders(symbol)
             if order.can_match and order.working_since is not None and order.working_since <= since
         ]
+
+    def _mark(self, order: SimOrder, price: Decimal, at: datetime) -> SimOrder:
+        moved = marked(order, price)
+        if moved is order:
+            return order
+        return self._books.put(replace(moved, updated_at=self._books.stamp(at)))
 
     def _carry_out(self, order: SimOrder, match: Match, at: datetime) -> None:
         if match.step is Step.FILL and match.price is not None:
@@ -86,17 +113,38 @@ class Execution:
             groups.end_with_group(self._books, order, OrderStatus.CANCELED, at)
 
     def _fill(self, order: SimOrder, price: Decimal, at: datetime) -> None:
+        if order.notional is not None:
+            order = self._books.put(replace(order, qty=self._sized(order, price)))
+        if order.remaining <= 0:
+            groups.end_with_group(self._books, order, OrderStatus.CANCELED, at)
+            return
         filled = self._books.fill(order.id, self._fill_qty(order), price, at)
+        if order.status is OrderStatus.PENDING_CANCEL and not filled.is_live:
+            self._books.announce("order_cancel_rejected", filled)
         groups.after_fill(self._books, filled, at)
         if filled.is_live and filled.time_in_force is TimeInForce.IOC:
             groups.end_with_group(self._books, filled, OrderStatus.CANCELED, at)
 
+    def _sized(self, order: SimOrder, price: Decimal) -> Decimal:
+        """Return the shares that a notional order trades at a price; a sell takes no shares that
+        other orders hold, and never opens a short.
+        """
+        qty = notional_qty(order.notional or ZERO, price)
+        if order.side is Side.BUY:
+            return qty
+        position = self._books.positions.get(order.symbol)
+        if position is None or position.qty < 0:
+            return ZERO
+        free = available_qty(position, self._books.live_orders(order.symbol))
+        return min(qty, position.qty, order.qty + free)
+
     def _fill_qty(self, order: SimOrder) -> Decimal:
         left = order.remaining
-        rate = self._habits.partial_rate
-        if rate <= 0 or left <= _ONE or order.time_in_force is TimeInForce.FOK:
+        rate = self._books.switches.partial_fill_rate
+        whole_only = order.time_in_force is TimeInForce.FOK or order.notional is not None
+        if rate <= 0 or left <= _ONE or whole_only:
             return left
         if seeded_fraction("partial", order.id, order.filled_qty) >= rate:
             return left
         share = Decimal(seeded_fraction("share", order.id, order.filled_qty))
-        return max(_ONE, (left * share).to_integral_value())
+        return max(_ONE, (left * share).to_integral_value(ROUND_DOWN))

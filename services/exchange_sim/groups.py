@@ -2,8 +2,8 @@
 
 Legs are inert until the entry is completely filled; then the target is `new` and the stop
 beside it `held`. One leg filled or cancelled cancels the other; a partial fill of one shrinks
-the other. A cancelled or expired entry takes its inert legs along: what was filled by then is
-naked, as at the real broker.
+the other. Both fill only when a switch says so. A cancelled or expired entry takes its inert
+legs along: what was filled by then is naked, as at the real broker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.exchange_sim.books import Books
-from services.exchange_sim.records import LegRole, SimOrder
+from services.exchange_sim.naming import seeded_fraction
+from services.exchange_sim.records import ZERO, LegRole, SimOrder
+from services.exchange_sim.switches import SiblingEnd
+from shared.models.numbers import round_to_tick
 from shared.models.orders import OrderStatus
 
 _LEGS = (LegRole.TARGET, LegRole.STOP)
@@ -28,7 +31,7 @@ def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
         return
     for other in _live_others(books, order):
         if order.status is OrderStatus.FILLED:
-            end_order(books, other, OrderStatus.CANCELED, at)
+            _end_sibling(books, order, other, at)
         elif other.replaces == order.id:
             continue  # shortened when it takes the place of this order
         elif order.remaining + other.filled_qty < other.qty:
@@ -39,6 +42,22 @@ def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
                     updated_at=books.stamp(at),
                 )
             )
+
+
+def _end_sibling(books: Books, filled: SimOrder, other: SimOrder, at: datetime) -> None:
+    switches = books.switches
+    races = not other.inert and other.working_since is not None
+    if races and seeded_fraction("both", filled.id) < switches.both_exits_rate:
+        price = filled.filled_avg_price or ZERO
+        books.fill(other.id, other.remaining, round_to_tick(price), at)
+    elif races and switches.sibling_end is SiblingEnd.REPLACED:
+        moment = books.stamp(at)
+        status = OrderStatus.REPLACED
+        gone = replace(other, status=status, replaced_at=moment, updated_at=moment)
+        books.announce("replaced", books.put(gone))
+    else:
+        silent = switches.sibling_end is SiblingEnd.SILENT
+        end_order(books, other, OrderStatus.CANCELED, at, announced=not silent)
 
 
 def _live_others(books: Books, order: SimOrder) -> list[SimOrder]:
@@ -57,7 +76,9 @@ def _activate_legs(books: Books, entry: SimOrder, at: datetime) -> None:
             books.announce("new", active)
 
 
-def end_order(books: Books, order: SimOrder, status: OrderStatus, at: datetime) -> SimOrder:
+def end_order(
+    books: Books, order: SimOrder, status: OrderStatus, at: datetime, *, announced: bool = True
+) -> SimOrder:
     """Cancel or expire one live order, without its group, and announce it."""
     moment = books.stamp(at)
     canceled = status is OrderStatus.CANCELED
@@ -70,7 +91,8 @@ def end_order(books: Books, order: SimOrder, status: OrderStatus, at: datetime) 
             expired_at=order.expired_at if canceled else moment,
         )
     )
-    books.announce(status.value, ended)
+    if announced:
+        books.announce(status.value, ended)
     return ended
 
 
@@ -113,5 +135,7 @@ def is_nested(books: Books, order: SimOrder) -> bool:
     """Whether the order is shown under its parent."""
     if order.parent_id is None:
         return False
-    parent = books.orders[order.parent_id]
-    return not (parent.role is LegRole.ENTRY and parent.status is OrderStatus.FILLED)
+    parent = books.find(order.parent_id)
+    return parent is not None and not (
+        parent.role is LegRole.ENTRY and parent.status is OrderStatus.FILLED
+    )

@@ -1,20 +1,20 @@
-"""Which orders and activities a list holds: status, time, symbols, nesting, pages. Pure."""
+"""Which orders a list holds: status, time, symbols, nesting, pages. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from services.exchange_sim import groups
 from services.exchange_sim.books import Books
-from services.exchange_sim.records import SimFill, SimOrder
-from services.exchange_sim.wire import activity_id
+from services.exchange_sim.records import SimOrder
+from services.exchange_sim.store_orders import OrderScan
 from shared.models.orders import OrderStatus, Side
 
 ORDERS_MAX = 500
 ORDERS_DEFAULT = 50
-ACTIVITIES_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,39 @@ def _has_status(order: SimOrder, status: str) -> bool:
 
 def list_orders(books: Books, query: OrderQuery) -> list[SimOrder]:
     """Return the orders of the list, sorted; nested legs stand under their parents only."""
-    pool: Iterable[SimOrder] = (
-        books.live_orders() if query.status == "open" else books.orders.values()
+    matching = (order for order in _pool(books, query) if _matches(books, order, query))
+    return list(islice(matching, query.limit))
+
+
+def _pool(books: Books, query: OrderQuery) -> Iterator[SimOrder]:
+    """Yield what the list may hold, in its order."""
+    if query.status == "open" or books.archive is None:
+        known = books.live_orders() if query.status == "open" else books.orders.values()
+        yield from sorted(known, key=lambda one: one.seq, reverse=not query.ascending)
+        return
+    scan = OrderScan(
+        ascending=query.ascending,
+        after_seq=query.after_seq,
+        before_seq=query.before_seq,
+        symbols=query.symbols,
+        after=query.after,
+        until=query.until,
+        live=False if query.status == "closed" else None,
     )
-    found = [order for order in pool if _matches(books, order, query)]
-    found.sort(key=lambda order: order.seq, reverse=not query.ascending)
-    return found[: query.limit]
+    for order in books.archive.scan(scan):
+        yield books.orders.get(order.id, order)
+
+
+def is_visible(books: Books, order: SimOrder) -> bool:
+    """Whether look-ups and lists show the order yet."""
+    lag_s = books.switches.lookup_lag_s
+    return lag_s <= 0 or books.account.now - order.created_at >= timedelta(seconds=lag_s)
 
 
 def _matches(books: Books, order: SimOrder, query: OrderQuery) -> bool:
     return (
         _has_status(order, query.status)
+        and is_visible(books, order)
         and (query.after is None or order.submitted_at > query.after)
         and (query.until is None or order.submitted_at < query.until)
         and (query.after_seq is None or order.seq > query.after_seq)
@@ -62,35 +84,3 @@ def _matches(books: Books, order: SimOrder, query: OrderQuery) -> bool:
         and (query.side is None or order.side is query.side)
         and not (query.nested and groups.is_nested(books, order))
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityQuery:
-    """GET /v2/account/activities: fills only, since this exchange knows no other kind."""
-
-    after: datetime | None = None
-    until: datetime | None = None
-    ascending: bool = False
-    page_size: int = ACTIVITIES_MAX
-    page_token: str | None = None
-
-
-def list_activities(fills: list[SimFill], query: ActivityQuery) -> list[SimFill]:
-    """Return one page of fills, after the one whose id the token names."""
-    found = [
-        fill
-        for fill in fills
-        if (query.after is None or fill.at > query.after)
-        and (query.until is None or fill.at < query.until)
-    ]
-    found.sort(key=lambda fill: fill.seq, reverse=not query.ascending)
-    if query.page_token is not None:
-        found = _after_token(found, query.page_token)
-    return found[: query.page_size]
-
-
-def _after_token(found: list[SimFill], token: str) -> list[SimFill]:
-    for place, fill in enumerate(found):
-        if activity_id(fill) == token:
-            return found[place + 1 :]
-    return []

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from services.exchange_sim.order_rules import buy_stop_cap
 from services.exchange_sim.records import SimOrder
 from shared.models.market import Candle
 from shared.models.numbers import round_to_tick
 from shared.models.orders import OrderType, Side, TimeInForce
 
-STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Step(StrEnum):
     """A stop-limit was touched and rests as a limit from now on."""
     FILL = "fill"
     CANCEL = "cancel"
-    """Immediate-or-cancel, and not now."""
+    """Now or never, and not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,24 @@ def _touched(order: SimOrder, highest: Decimal, lowest: Decimal) -> bool:
     return highest >= stop if order.side is Side.BUY else lowest <= stop
 
 
+def working_limit(order: SimOrder) -> Decimal | None:
+    """Return the limit that binds a fill, None for any price: a buy stop has one too."""
+    buy_stop = order.type is OrderType.STOP and order.side is Side.BUY
+    if buy_stop and order.stop_price is not None:
+        return buy_stop_cap(order.stop_price)
+    return order.limit_price
+
+
+def _within_limit(order: SimOrder, price: Decimal) -> bool:
+    limit = working_limit(order)
+    return limit is None or (price <= limit if order.side is Side.BUY else price >= limit)
+
+
+def match_auction(order: SimOrder, price: Decimal) -> Match:
+    """Return what an auction order does at the auction's one price: it fills, or it is over."""
+    return _filled(price) if _within_limit(order, price) else CANCEL
+
+
 def match_point(order: SimOrder, point: Point) -> Match:
     """Return what the order does at that moment."""
     price = point.ask if order.side is Side.BUY else point.bid
@@ -88,10 +108,9 @@ def match_point(order: SimOrder, point: Point) -> Match:
         if not _touched(order, point.last, point.last):
             return REST
         elected = True
-    limit = order.limit_price
-    if limit is None or (price <= limit if order.side is Side.BUY else price >= limit):
+    if _within_limit(order, price):
         return _filled(price)
-    if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+    if order.time_in_force in _IMMEDIATE:
         return CANCEL
     return ELECT if elected else REST
 
@@ -105,15 +124,12 @@ def match_stop_in_span(order: SimOrder, span: Span) -> Match:
         return REST
     buying = order.side is Side.BUY
     price = round_to_tick(stop + span.half_spread if buying else stop - span.half_spread)
-    limit = order.limit_price
-    if limit is None or (price <= limit if buying else price >= limit):
-        return _filled(price)
-    return ELECT
+    return _filled(price) if _within_limit(order, price) else ELECT
 
 
 def match_limit_in_span(order: SimOrder, span: Span) -> Match:
     """Return what a resting limit does in that minute; everything else rests."""
-    limit = order.limit_price
+    limit = working_limit(order)
     if limit is None or is_waiting_stop(order):
         return REST
     if order.side is Side.BUY:

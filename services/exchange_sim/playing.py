@@ -53,8 +53,8 @@ class Player:
         elif isinstance(event, SessionOpened):
             open_session(self._books, self._desk, event.at)
         elif isinstance(event, SessionClosed):
-            equity = self._desk.worth(event.at).equity
-            close_session(self._books, event.session, equity)
+            self._hold_closing_auction(event.at)
+            close_session(self._books, event.session, self._desk.worth(event.at))
 
     def _close_bar(self, event: BarClosed) -> None:
         candle = event.candle
@@ -63,6 +63,12 @@ class Player:
             half = (quote.ask - quote.bid) / 2 if quote and quote.is_tradable else ZERO
             self._execution.in_span(Span(candle, half), event.at)
         self._tape.note_trade(candle.symbol, candle.close, event.at)
+
+    def _hold_closing_auction(self, at: datetime) -> None:
+        for symbol in sorted({order.symbol for order in self._books.live_orders()}):
+            price = self._tape.last(symbol, at)
+            if price is not None:
+                self._execution.at_close(symbol, price, at)
 
     def _match(self, symbol: str, at: datetime) -> None:
         if not self._books.live_orders(symbol):
@@ -75,7 +81,7 @@ class Player:
         """Match orders that began to work between two events at the quote that stands."""
         for order in begun:
             point = self._tape.point(order.symbol, at)
-            if point is not None and self._books.account.session_open:
+            if point is not None:
                 self._execution.one_at_point(order.id, point, at)
 
 

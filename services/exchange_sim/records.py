@@ -21,6 +21,7 @@ from shared.models.orders import (
 )
 
 ZERO = Decimal(0)
+PRICE_DIGITS = Decimal("0.000001")
 
 
 class LegRole(StrEnum):
@@ -62,6 +63,12 @@ class SimOrder:
     """From when it may fill; None while queued or inert."""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    notional: Decimal | None = None
+    """Dollars to trade; `qty` is then an estimate until the fill."""
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    hwm: Decimal | None = None
+    """High-water mark of a trailing stop: highest price for a sell, lowest for a buy."""
     extended_hours: bool = False
     position_intent: str = ""
     filled_qty: Decimal = ZERO
@@ -74,6 +81,8 @@ class SimOrder:
     replaced_at: datetime | None = None
     replaced_by: str | None = None
     replaces: str | None = None
+    asked_at: datetime | None = None
+    """When the pending cancellation or replacement was accepted."""
     filled_before: Decimal = ZERO
     """What the order that it replaces had filled when the change was accepted."""
 
@@ -93,6 +102,11 @@ class SimOrder:
         return self.order_class is not OrderClass.SIMPLE
 
     @property
+    def is_auction(self) -> bool:
+        """Whether it trades in the opening or the closing auction only."""
+        return self.time_in_force in (TimeInForce.OPG, TimeInForce.CLS)
+
+    @property
     def can_match(self) -> bool:
         """Whether a price may fill it: working, or held beside its target, or racing a
         cancellation or replacement.
@@ -106,7 +120,13 @@ class SimPosition:
 
     symbol: str
     qty: Decimal
-    avg_entry_price: Decimal
+    cost: Decimal
+    """What the shares cost, to the last digit; negative for a short."""
+
+    @property
+    def avg_entry_price(self) -> Decimal:
+        """Dollars per share, to six digits."""
+        return (self.cost / self.qty).quantize(PRICE_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +134,7 @@ class SimFill:
     """One execution: a FILL activity, a `fill` or `partial_fill` event."""
 
     seq: int
+    """Its place among the account's activities, of every kind."""
     execution_id: str
     order_id: str
     symbol: str
@@ -142,6 +163,7 @@ class Configuration:
     max_margin_multiplier: int = 4
     trade_confirm_email: str = "none"
     ptp_no_exception_entry: bool = False
+    max_options_trading_level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +184,22 @@ class AccountRecord:
     start_cash: Decimal
     cash: Decimal
     last_equity: Decimal
-    """Equity at the last session's close."""
+    """Equity at the last session's close before the running trading day."""
+    last_maintenance: Decimal = ZERO
+    """Maintenance margin at that close."""
+    realized: Decimal = ZERO
+    """Gains and losses of all closed shares so far."""
+    transferred: Decimal = ZERO
+    """Cash that came in and went out without a trade, `start_cash` aside."""
+    closed_day: str = ""
+    """New York day of the newest session that has closed; empty before the first."""
     configuration: Configuration = field(default_factory=Configuration)
     name_count: int = 0
     """Seeded names given so far."""
     order_count: int = 0
+    activity_count: int = 0
+    """Fills and movements so far."""
+    fill_count: int = 0
     last_stamp: datetime | None = None
     session_open: bool = False
     begun: bool = False
@@ -187,6 +220,7 @@ class EquityDay:
     day: str
     at: datetime
     equity: Decimal
+    maintenance: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,12 @@ import uvicorn
 
 from services.exchange_sim.application import Admission, make_application
 from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.faults.board import FaultBoard
+from services.exchange_sim.faults.bookings import Bookings
+from services.exchange_sim.faults.door import Door
+from services.exchange_sim.faults.lines import Lines
+from services.exchange_sim.faults.middleware import FaultParts
+from services.exchange_sim.faults.sessions import StreamSessions
 from services.exchange_sim.pacer import Pacer
 from shared.clock import Clock
 from shared.errors import ConfigFault, TransientFault
@@ -63,14 +69,22 @@ def listen_on(host: str, port: int) -> socket.socket:
 class Service:
     """The exchange's process: loop, beats and clean end."""
 
-    def __init__(self, exchange: Exchange, admission: Admission, voice: Voice) -> None:
+    def __init__(
+        self, exchange: Exchange, admission: Admission, voice: Voice, board: FaultBoard
+    ) -> None:
         self._exchange = exchange
         self._admission = admission
         self._voice = voice
+        bookings = Bookings(board, exchange)
+        self._faults = FaultParts(board, Lines(), StreamSessions(), bookings, self._symbol_of_order)
         self._pacer = Pacer(exchange, voice.clock)
         self._port = 0
         self._turns = 0
         self._trouble = ""
+
+    def _symbol_of_order(self, order_id: str) -> str | None:
+        order = self._exchange.books.find(order_id)
+        return None if order is None else order.symbol
 
     def run(self, listener: socket.socket, stop: threading.Event) -> None:
         """Serve on the socket until `stop` is set, then close the books."""
@@ -82,32 +96,41 @@ class Service:
             self._exchange.close()
 
     async def _serve(self, listener: socket.socket, stop: threading.Event) -> None:
+        faults = self._faults
         application = make_application(
-            self._exchange, self._pacer, self._admission, self._voice.clock
+            self._exchange, self._pacer, self._admission, self._voice.clock, faults
         )
         server = _Server(
             uvicorn.Config(
                 application,
-                http="h11",
+                http=faults.lines.protocol(),
                 ws="websockets-sansio",
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
+                # A client's own words must not decide who it is.
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=SHUTDOWN_S,
             )
         )
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        door = Door(faults.board, faults.lines, listener)
         try:
-            await self._loop(server, serving, stop)
+            await self._loop(server, serving, door, stop)
         finally:
             self._voice.notifier.stopping()
             server.should_exit = True
             await asyncio.wait({serving}, timeout=SHUTDOWN_S + 1)
+            door.close()
 
     async def _loop(
-        self, server: uvicorn.Server, serving: asyncio.Future[None], stop: threading.Event
+        self,
+        server: uvicorn.Server,
+        serving: asyncio.Future[None],
+        door: Door,
+        stop: threading.Event,
     ) -> None:
         next_beat_s = 0.0
         told = False
@@ -115,6 +138,8 @@ class Service:
             if serving.done():
                 raise TransientFault("the HTTP server ended by itself")
             self._turn()
+            if server.started:
+                await self._tend_faults(server, door)
             if server.started and not told:
                 self._voice.notifier.ready("serving")
                 told = True
@@ -123,6 +148,10 @@ class Service:
                 self._beat()
                 next_beat_s = now_s + self._voice.beat_s
             await asyncio.sleep(PULSE_S)
+
+    async def _tend_faults(self, server: uvicorn.Server, door: Door) -> None:
+        self._faults.tick()
+        await door.tick(server)
 
     def _turn(self) -> None:
         """Move the market on; a disk that refuses is told and tried again."""
@@ -145,8 +174,8 @@ class Service:
                 port=self._port,
                 metrics={
                     "replay_finished": 1.0 if exchange.ended else 0.0,
-                    "orders": float(len(exchange.books.orders)),
-                    "fills": float(len(exchange.books.fills)),
+                    "orders": float(exchange.books.account.order_count),
+                    "fills": float(exchange.books.account.fill_count),
                     "dropped_rows": float(sum(exchange.market.dropped_rows.values())),
                 },
             )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from services.exchange_sim import groups
+from services.exchange_sim.account import Worth
 from services.exchange_sim.books import Books
 from services.exchange_sim.desk import Desk
 from services.exchange_sim.market.port import Session
@@ -16,26 +16,34 @@ from shared.models.orders import OrderStatus, TimeInForce
 def open_session(books: Books, desk: Desk, at: datetime) -> None:
     """Make the orders that were queued overnight work, before the first trade."""
     books.update_account(session_open=True)
+    books.roll_day()
+    _end_due(books, at)
     for order in books.live_orders():
         if order.status is OrderStatus.ACCEPTED:
             desk.activate(order, at)
 
 
-def close_session(books: Books, session: Session, equity: Decimal) -> None:
+def close_session(books: Books, session: Session, worth: Worth) -> None:
     """Expire day orders and old GTC orders, and note the day's equity."""
     at = session.closes_at
     books.update_account(session_open=False)
+    _end_due(books, at)
+    books.close_day(EquityDay(session.day.isoformat(), at, worth.equity, worth.maintenance_margin))
+
+
+def _end_due(books: Books, at: datetime) -> None:
+    stuck = books.switches.stuck_cancels
     for order in books.live_orders():
         current = books.orders[order.id]
-        if current.is_live and _expires(books, current, at):
-            groups.end_with_group(books, current, OrderStatus.EXPIRED, at)
-    books.close_day(EquityDay(day=session.day.isoformat(), at=at, equity=equity))
+        waits = stuck and current.status is OrderStatus.PENDING_CANCEL
+        if current.is_live and not waits and _is_due(books, current, at):
+            status = OrderStatus.CANCELED if current.is_auction else OrderStatus.EXPIRED
+            groups.end_with_group(books, current, status, at)
 
 
-def _expires(books: Books, order: SimOrder, at: datetime) -> bool:
+def _is_due(books: Books, order: SimOrder, at: datetime) -> bool:
     if order.inert or order.status is OrderStatus.ACCEPTED:
         return False  # legs follow their entry; a queued order waits for its session
-    old = order.expires_at is not None and order.expires_at <= at
-    return order.time_in_force is TimeInForce.DAY or (
-        old and not groups.is_entry_open(books, order)
-    )
+    if order.expires_at is None or order.expires_at > at:
+        return False
+    return order.time_in_force is not TimeInForce.GTC or not groups.is_entry_open(books, order)

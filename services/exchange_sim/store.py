@@ -14,39 +14,30 @@ from pathlib import Path
 
 from services.exchange_sim.books import Books, Changes
 from services.exchange_sim.codec import from_text, to_text
-from services.exchange_sim.records import (
-    AccountRecord,
-    EquityDay,
-    SimFill,
-    SimOrder,
-    SimPosition,
+from services.exchange_sim.movements import SplitRecord
+from services.exchange_sim.records import AccountRecord, EquityDay, SimOrder, SimPosition
+from services.exchange_sim.store_activities import ActivityReader
+from services.exchange_sim.store_orders import OrderReader
+from services.exchange_sim.store_schema import (
+    ADD_ACTIVITY,
+    PUT_ORDER,
+    SCHEMA_VERSION,
+    activity_row,
+    migrate,
+    order_row,
 )
 from shared.errors import ConfigFault, SchemaFault, TransientFault
 
-SCHEMA_VERSION = 1
 LOCK_WAIT_S = 5.0
-_TABLES = """
-CREATE TABLE IF NOT EXISTS accounts (
-    number INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, identity TEXT NOT NULL,
-    document TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS orders (
-    id TEXT PRIMARY KEY, account_id TEXT NOT NULL, client_order_id TEXT NOT NULL,
-    seq INTEGER NOT NULL, document TEXT NOT NULL,
-    UNIQUE (account_id, client_order_id), UNIQUE (account_id, seq));
-CREATE TABLE IF NOT EXISTS positions (
-    account_id TEXT NOT NULL, symbol TEXT NOT NULL, document TEXT NOT NULL,
-    PRIMARY KEY (account_id, symbol));
-CREATE TABLE IF NOT EXISTS fills (
-    account_id TEXT NOT NULL, seq INTEGER NOT NULL, document TEXT NOT NULL,
-    PRIMARY KEY (account_id, seq));
-CREATE TABLE IF NOT EXISTS equity_days (
-    account_id TEXT NOT NULL, day TEXT NOT NULL, document TEXT NOT NULL,
-    PRIMARY KEY (account_id, day));
+_ORDERS = """
+WITH live AS (SELECT id, group_id FROM orders WHERE account_id = :owner AND is_live = 1)
+SELECT document FROM orders WHERE id IN (SELECT id FROM live)
+OR group_id IN (SELECT group_id FROM live) ORDER BY seq
 """
-_ORDERS = "SELECT document FROM orders WHERE account_id = ? ORDER BY seq"
-_POSITIONS = "SELECT document FROM positions WHERE account_id = ? ORDER BY symbol"
-_FILLS = "SELECT document FROM fills WHERE account_id = ? ORDER BY seq"
-_DAYS = "SELECT document FROM equity_days WHERE account_id = ? ORDER BY day"
+"""What may still change, and what belongs to its group: found without a look at the others."""
+_POSITIONS = "SELECT document FROM positions WHERE account_id = :owner ORDER BY symbol"
+_DAYS = "SELECT document FROM equity_days WHERE account_id = :owner ORDER BY day"
+_SPLITS = "SELECT document FROM splits WHERE account_id = :owner ORDER BY seq"
 
 
 class Store:
@@ -84,9 +75,7 @@ class Store:
         if version > SCHEMA_VERSION:
             raise SchemaFault(f"{self._path} has version {version}, newer than {SCHEMA_VERSION}")
         with self._transaction():
-            for statement in _TABLES.split(";"):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            migrate(self._db, version)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -122,20 +111,29 @@ class Store:
             (account.number, account.account_id, account.identity, to_text(account)),
         )
 
+    def orders(self, account: AccountRecord) -> OrderReader:
+        """Return the reader of every order that the account ever had."""
+        return OrderReader(self._db, account.account_id)
+
+    def activities(self, account: AccountRecord) -> ActivityReader:
+        """Return the reader of the account's activities."""
+        return ActivityReader(self._db, account.account_id)
+
     def load(self, account: AccountRecord) -> Books:
         """Return the account's books as they are on disk."""
-        books = Books(account)
+        books = Books(account, self.orders(account))
         for text in self._documents(_ORDERS, account):
             books.load_order(from_text(SimOrder, text))
         for text in self._documents(_POSITIONS, account):
             position = from_text(SimPosition, text)
             books.positions[position.symbol] = position
-        books.fills.extend(from_text(SimFill, text) for text in self._documents(_FILLS, account))
         books.days.extend(from_text(EquityDay, text) for text in self._documents(_DAYS, account))
+        splits = (from_text(SplitRecord, text) for text in self._documents(_SPLITS, account))
+        books.splits.update((split.seq, split) for split in splits)
         return books
 
     def _documents(self, query: str, account: AccountRecord) -> Iterator[str]:
-        for row in self._db.execute(query, (account.account_id,)):
+        for row in self._db.execute(query, {"owner": account.account_id}):
             yield str(row[0])
 
     def save(self, books: Books, changes: Changes) -> None:
@@ -146,17 +144,18 @@ class Store:
         with self._transaction():
             if changes.account:
                 self._put_account(books.account)
-            for name in changes.orders:
-                order = books.orders[name]
-                self._db.execute(
-                    "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?)",
-                    (order.id, owner, order.client_order_id, order.seq, to_text(order)),
-                )
+            self._db.executemany(
+                PUT_ORDER, [order_row(owner, books.orders[name]) for name in changes.orders]
+            )
             for symbol in changes.symbols:
                 self._save_position(owner, symbol, books.positions.get(symbol))
-            for fill in changes.fills:
+            self._db.executemany(
+                ADD_ACTIVITY, [activity_row(owner, one) for one in changes.activities]
+            )
+            for split in changes.splits:
                 self._db.execute(
-                    "INSERT INTO fills VALUES (?, ?, ?)", (owner, fill.seq, to_text(fill))
+                    "INSERT OR REPLACE INTO splits VALUES (?, ?, ?)",
+                    (owner, split.seq, to_text(split)),
                 )
             for day in changes.days:
                 self._db.execute(

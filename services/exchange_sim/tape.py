@@ -47,6 +47,11 @@ class Tape:
             self.note_trade(symbol, found.price, found.at)
         return self._trades[symbol]
 
+    def forget(self, symbol: str) -> None:
+        """Ask the market again: a split has changed what a share is."""
+        self._quotes.pop(symbol, None)
+        self._trades.pop(symbol, None)
+
     def last_trade_at(self, symbol: str) -> datetime | None:
         """Return when the newest trade happened, None when none was seen."""
         return self._trade_times.get(symbol)

@@ -1,7 +1,7 @@
 """What a client sent, read once: JSON body to a typed ticket, or the refusal Alpaca gives.
 
 Clients differ: numbers or strings, unknown fields, `True` as text. Only the form is judged
-here; the rules that need books and prices are in validation.py.
+here; the rules of fields are in order_rules.py, those of books and prices in admission.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from services.exchange_sim.records import Refusal
+from services.exchange_sim.records import ZERO, Refusal
 from shared.models.orders import OrderClass, OrderType, Side, TimeInForce
 
 BAD_FORM = 40010001
@@ -22,6 +22,7 @@ CLIENT_ID_CHARACTERS_MAX = 128
 NUMBER_MAX = Decimal(1_000_000_000)
 """Shares or dollars; the product of two such numbers keeps its cents in Decimal's 28 digits."""
 _FINEST = Decimal("0.000000001")
+_INTENTS = frozenset({"buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"})
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -32,6 +33,7 @@ class Ticket:
     symbol: str
     side: Side
     qty: Decimal
+    """Zero when `notional` says how much."""
     type: OrderType
     time_in_force: TimeInForce
     order_class: OrderClass
@@ -44,6 +46,11 @@ class Ticket:
     stop_loss: Decimal | None = None
     """Stop price of the protective leg."""
     stop_loss_limit: Decimal | None = None
+    notional: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    position_intent: str = ""
+    """Empty: the broker infers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +60,16 @@ class Amendment:
     qty: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    """New dollars or percent, whichever the trailing stop has."""
     time_in_force: TimeInForce | None = None
     client_order_id: str | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing but the name would change."""
-        fields = (self.qty, self.limit_price, self.stop_price, self.time_in_force)
-        return all(value is None for value in fields)
+        prices = (self.limit_price, self.stop_price, self.trail)
+        return all(value is None for value in (self.qty, self.time_in_force, *prices))
 
 
 def bad_form(message: str) -> Refusal:
@@ -136,15 +145,22 @@ def client_id(body: Mapping[str, Any]) -> str | None:
     return str(value)
 
 
-def _quantity(body: Mapping[str, Any]) -> Decimal:
+def _quantity(body: Mapping[str, Any]) -> tuple[Decimal, Decimal | None]:
     qty, notional = number(body, "qty"), number(body, "notional")
     if qty is not None and notional is not None:
         raise bad_form("only one of qty or notional is accepted")
-    if notional is not None:
-        raise bad_order("notional orders are not supported by this exchange")
-    if qty is None:
+    if qty is None and notional is None:
         raise bad_form("qty or notional is required")
-    return qty
+    return qty or ZERO, notional
+
+
+def _intent(body: Mapping[str, Any], side: Side) -> str:
+    intent = str(body.get("position_intent") or "").lower()
+    if intent and intent not in _INTENTS:
+        raise bad_form(f"invalid position_intent: {intent}")
+    if intent and not intent.startswith(side.value):
+        raise bad_form(f"position_intent {intent} does not match side {side.value}")
+    return intent
 
 
 def read_ticket(body: Mapping[str, Any]) -> Ticket:
@@ -153,10 +169,16 @@ def read_ticket(body: Mapping[str, Any]) -> Ticket:
     if not symbol:
         raise bad_form("symbol is required")
     target, stop = _part(body, "take_profit"), _part(body, "stop_loss")
+    qty, notional = _quantity(body)
+    side = _word(body, "side", Side, None)
     return Ticket(
         symbol=symbol,
-        side=_word(body, "side", Side, None),
-        qty=_quantity(body),
+        side=side,
+        qty=qty,
+        notional=notional,
+        trail_price=number(body, "trail_price"),
+        trail_percent=number(body, "trail_percent"),
+        position_intent=_intent(body, side),
         type=_word(body, "type", OrderType, None),
         time_in_force=_word(body, "time_in_force", TimeInForce, None),
         order_class=_word(body, "order_class", OrderClass, OrderClass.SIMPLE),
@@ -177,6 +199,7 @@ def read_amendment(body: Mapping[str, Any]) -> Amendment:
         qty=number(body, "qty"),
         limit_price=number(body, "limit_price"),
         stop_price=number(body, "stop_price"),
+        trail=number(body, "trail"),
         time_in_force=_word(body, "time_in_force", TimeInForce, None) if tif else None,
         client_order_id=client_id(body),
     )

@@ -1,4 +1,4 @@
-"""Alpaca's shapes of orders, activities and events: money as strings, RFC 3339 stamps. Pure."""
+"""Alpaca's shapes of orders and events: money as strings, RFC 3339 stamps. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from services.exchange_sim import groups
 from services.exchange_sim.admission import plain
 from services.exchange_sim.books import Books
 from services.exchange_sim.market.calendar import NEW_YORK
-from services.exchange_sim.naming import asset_id
-from services.exchange_sim.records import SimFill, SimOrder, TradeEvent
-from shared.models.orders import OrderClass
+from services.exchange_sim.matching import working_limit
+from services.exchange_sim.naming import asset_id, seeded_uuid
+from services.exchange_sim.records import SimOrder, TradeEvent
+from shared.models.orders import OrderClass, OrderType, Side
 
 Document = dict[str, Any]
 
@@ -49,6 +50,7 @@ def order_document(books: Books, order: SimOrder, *, nested: bool = True) -> Doc
     """Return an order as the API shows it, with its legs when they are nested under it."""
     legs = groups.nested_children(books, order) if nested else []
     simple = order.order_class is OrderClass.SIMPLE
+    kind, limit = _shown_kind(books, order)
     return {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -66,65 +68,51 @@ def order_document(books: Books, order: SimOrder, *, nested: bool = True) -> Doc
         "asset_id": asset_id(order.symbol),
         "symbol": order.symbol,
         "asset_class": "us_equity",
-        "notional": None,
-        "qty": plain(order.qty),
+        "notional": money(order.notional),
+        "qty": plain(order.qty) if order.notional is None else None,
         "filled_qty": plain(order.filled_qty),
         "filled_avg_price": money(order.filled_avg_price),
         "order_class": "" if simple else order.order_class.value,
-        "order_type": order.type.value,
-        "type": order.type.value,
+        "order_type": kind.value,
+        "type": kind.value,
         "side": order.side.value,
         "position_intent": order.position_intent,
         "time_in_force": order.time_in_force.value,
-        "limit_price": money(order.limit_price),
+        "limit_price": money(limit),
         "stop_price": money(order.stop_price),
         "status": order.status.value,
         "extended_hours": order.extended_hours,
         "legs": [order_document(books, leg) for leg in legs] or None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": money(order.trail_percent),
+        "trail_price": money(order.trail_price),
+        "hwm": money(order.hwm),
         "subtag": None,
         "source": None,
     }
 
 
+def _shown_kind(books: Books, order: SimOrder) -> tuple[OrderType, Decimal | None]:
+    buy_stop = order.type is OrderType.STOP and order.side is Side.BUY
+    if buy_stop and books.switches.buy_stop_shown_as_limit:
+        return OrderType.STOP_LIMIT, working_limit(order)
+    return order.type, order.limit_price
+
+
 def event_document(books: Books, event: TradeEvent) -> Document:
     """Return a message of the trade_updates stream."""
+    execution = event.execution_id
+    if books.switches.own_stream_ids:
+        execution = seeded_uuid("stream", execution)
     data: Document = {
         "event": event.event,
-        "execution_id": event.execution_id,
+        "execution_id": execution,
         "order": order_document(books, event.order),
         "timestamp": stamp(event.at),
         "at": stamp(event.at),
-        "event_id": f"{event.at:%Y%m%d%H%M%S%f}::{event.execution_id}",
+        "event_id": f"{event.at:%Y%m%d%H%M%S%f}::{execution}",
     }
     if event.fill is not None:
         data["price"] = plain(event.fill.price)
         data["qty"] = plain(event.fill.qty)
         data["position_qty"] = plain(event.fill.position_qty)
     return {"stream": "trade_updates", "data": data}
-
-
-def activity_id(fill: SimFill) -> str:
-    """Return the id of a FILL activity: time, then the execution; rises with time."""
-    at = fill.at.astimezone(UTC)
-    return f"{at:%Y%m%d%H%M%S}{at.microsecond // 1000:03d}::{fill.execution_id}"
-
-
-def activity_document(fill: SimFill) -> Document:
-    """Return a FILL activity."""
-    return {
-        "id": activity_id(fill),
-        "activity_type": "FILL",
-        "transaction_time": stamp(fill.at),
-        "type": fill.kind,
-        "price": plain(fill.price),
-        "qty": plain(fill.qty),
-        "side": fill.side.value,
-        "symbol": fill.symbol,
-        "leaves_qty": plain(fill.leaves_qty),
-        "order_id": fill.order_id,
-        "cum_qty": plain(fill.cum_qty),
-        "order_status": fill.order_status.value,
-    }

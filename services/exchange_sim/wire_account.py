@@ -1,4 +1,4 @@
-"""Alpaca's shapes of account, positions, clock, calendar and assets. Pure.
+"""Alpaca's shapes of account, positions, clock and calendar. Pure.
 
 The account is that of September 2026: no field of the day-trader rule that was retired.
 """
@@ -8,30 +8,28 @@ from __future__ import annotations
 from dataclasses import asdict
 from decimal import Decimal
 
-from services.exchange_sim.account import INITIAL_MARGIN, MAINTENANCE_LONG, Worth
+from services.exchange_sim.account import Worth
 from services.exchange_sim.admission import plain
-from services.exchange_sim.market.calendar import NEW_YORK
+from services.exchange_sim.market.calendar import new_york_day
 from services.exchange_sim.market.port import Session
 from services.exchange_sim.naming import asset_id, seeded_uuid
 from services.exchange_sim.records import ZERO, AccountRecord, Configuration, SimPosition
 from services.exchange_sim.wire import Document, cents, new_york_stamp, stamp
+from services.exchange_sim.wire_assets import exchange_of
 from shared.models.broker import ClockReading
 
 _RATIO = Decimal("0.000001")
 _CASH_ONLY = 1
 _REG_T = 2
-_ETFS = frozenset(
-    {"SPY", "QQQ", "IWM", "EEM", "GLD", "SLV", "VOO", "VXXB", "XLP", "TZA", "SHY", "PPLT", "UGA"}
-)
 
 
-def account_document(account: AccountRecord, worth: Worth) -> Document:
-    """Return GET /v2/account."""
-    suspended = account.configuration.suspend_trade
-    maintenance = worth.gross * MAINTENANCE_LONG
+def account_document(account: AccountRecord, worth: Worth, *, day_trade_fields: bool) -> Document:
+    """Return GET /v2/account; `day_trade_fields` brings back what left in July 2026."""
+    configuration = account.configuration
     number = seeded_uuid("number", account.account_id).replace("-", "").upper()
     power = cents(worth.buying_power())
-    return {
+    unlevered = cents(min(worth.buying_power(_CASH_ONLY), max(ZERO, account.cash)))
+    document: Document = {
         "id": account.account_id,
         "admin_configurations": {},
         "user_configurations": None,
@@ -42,8 +40,8 @@ def account_document(account: AccountRecord, worth: Worth) -> Document:
         "buying_power": power,
         "regt_buying_power": cents(worth.buying_power(min(_REG_T, worth.margin_multiplier))),
         "effective_buying_power": power,
-        "non_marginable_buying_power": cents(worth.buying_power(_CASH_ONLY)),
-        "options_buying_power": cents(worth.buying_power(_CASH_ONLY)),
+        "non_marginable_buying_power": unlevered,
+        "options_buying_power": unlevered,
         "options_approved_level": 0,
         "options_trading_level": 0,
         "cash": cents(account.cash),
@@ -55,29 +53,40 @@ def account_document(account: AccountRecord, worth: Worth) -> Document:
         "position_market_value": cents(worth.long_value + worth.short_value),
         "long_market_value": cents(worth.long_value),
         "short_market_value": cents(worth.short_value),
-        "initial_margin": cents(worth.gross * INITIAL_MARGIN),
-        "maintenance_margin": cents(maintenance),
-        "last_maintenance_margin": cents(maintenance),
+        "initial_margin": cents(worth.initial_margin),
+        "maintenance_margin": cents(worth.maintenance_margin),
+        "last_maintenance_margin": cents(account.last_maintenance),
         "sma": "0",
         "multiplier": str(worth.margin_multiplier),
         "trading_blocked": False,
         "transfers_blocked": False,
         "account_blocked": False,
-        "trade_suspended_by_user": suspended,
-        "shorting_enabled": not account.configuration.no_shorting,
+        "trade_suspended_by_user": configuration.suspend_trade,
+        "shorting_enabled": worth.may_short and not configuration.no_shorting,
         "created_at": stamp(account.created_at),
-        "balance_asof": account.now.astimezone(NEW_YORK).date().isoformat(),
+        "balance_asof": account.closed_day or new_york_day(account.created_at).isoformat(),
         "crypto_tier": 0,
         "intraday_adjustments": "0",
         "pending_reg_taf_fees": "0",
     }
+    return document | (_day_trade_fields(power) if day_trade_fields else {})
 
 
-def configuration_document(configuration: Configuration) -> Document:
+def _day_trade_fields(power: str) -> Document:
+    return {
+        "pattern_day_trader": False,
+        "daytrade_count": 0,
+        "daytrading_buying_power": power,
+        "bod_dtbp": power,
+    }
+
+
+def configuration_document(configuration: Configuration, *, day_trade_fields: bool) -> Document:
     """Return GET /v2/account/configurations."""
     document = asdict(configuration)
     document["max_margin_multiplier"] = str(configuration.max_margin_multiplier)
-    document["max_options_trading_level"] = None
+    if day_trade_fields:
+        document |= {"dtbp_check": "entry", "pdt_check": "entry"}
     return document
 
 
@@ -91,7 +100,7 @@ def position_document(
     """Return a position; `prices` are the current and the prior close."""
     current, lastday = prices
     value = position.qty * current
-    basis = position.qty * position.avg_entry_price
+    basis = position.cost
     gain = value - basis
     today = position.qty * (current - lastday)
     return {
@@ -126,53 +135,15 @@ def clock_document(reading: ClockReading) -> Document:
     }
 
 
-def calendar_document(session: Session) -> Document:
-    """Return one day of GET /v2/calendar."""
+def calendar_document(session: Session, settles: Session | None) -> Document:
+    """Return one day of GET /v2/calendar; trades settle at the next session (T+1, since
+    2024-05-28).
+    """
     return {
         "date": session.day.isoformat(),
         "open": session.open_text,
         "close": session.close_text,
         "session_open": "0400",
         "session_close": "2000",
-        "settlement_date": session.day.isoformat(),
-    }
-
-
-def exchange_of(symbol: str) -> str:
-    """Return where the symbol is listed, near enough for a simulation."""
-    return "ARCA" if symbol in _ETFS else "NASDAQ"
-
-
-def asset_document(symbol: str) -> Document:
-    """Return one asset, with the fields that leave in September 2026 and their successors."""
-    return {
-        "id": asset_id(symbol),
-        "class": "us_equity",
-        "exchange": exchange_of(symbol),
-        "symbol": symbol,
-        "name": f"{symbol} (simulated)",
-        "status": "active",
-        "tradable": True,
-        "marginable": True,
-        "maintenance_margin_requirement": 30,
-        "margin_requirement_long": "30",
-        "margin_requirement_short": "30",
-        "shortable": True,
-        "easy_to_borrow": True,
-        "borrow_status": "easy_to_borrow",
-        "fractionable": True,
-        "attributes": ["fractional_eh_enabled"],
-    }
-
-
-def history_document(days: list[tuple[int, Decimal]], base: Decimal) -> Document:
-    """Return the portfolio history by day: epoch seconds and equity of each close."""
-    gains = [equity - base for _, equity in days]
-    return {
-        "timestamp": [at for at, _ in days],
-        "equity": [float(equity) for _, equity in days],
-        "profit_loss": [float(gain) for gain in gains],
-        "profit_loss_pct": [float(gain / base) if base > ZERO else 0.0 for gain in gains],
-        "base_value": float(base),
-        "timeframe": "1D",
+        "settlement_date": (settles or session).day.isoformat(),
     }

@@ -120,14 +120,16 @@ def test_order_when_a_number_is_unbookable_then_the_exchange_lives_on(
 def test_close_position_when_the_part_is_no_quantity_then_it_is_refused(
     exchange: ExchangeProcess,
 ) -> None:
-    """Nothing, everything beyond it, and what rounds to nothing are refused; a third is not."""
+    """Nothing, everything beyond it, and what rounds to nothing are refused; two thirds of
+    whole shares are the whole shares below ("only sell fractional if originally fractional").
+    """
     assert exchange.call("POST", "/v2/orders", json=BUY).status_code == 200
     wait_until(lambda: exchange.call("GET", "/v2/positions/AAPL").status_code == 200)
 
-    parts = ("qty=0", "qty=1e30", "qty=NaN", "qty=4", "percentage=0.0000000001", "percentage=101")
-    for part in parts:
-        refused_alike(exchange, "DELETE", f"/v2/positions/AAPL?{part}")
-    third = exchange.call("DELETE", "/v2/positions/AAPL?percentage=33.333333333")
+    parts = ("qty=0", "qty=1e30", "qty=NaN", "qty=4", "percentage=33", "percentage=101")
+    for words in parts:
+        refused_alike(exchange, "DELETE", f"/v2/positions/AAPL?{words}")
+    part = exchange.call("DELETE", "/v2/positions/AAPL?percentage=66.666666666")
 
-    assert third.status_code == 200
-    assert third.json()["qty"] == "0.999999999"
+    assert part.status_code == 200
+    assert part.json()["qty"] == "1"

@@ -121,6 +121,7 @@ def test_cancel_when_accepted_then_canceled_comes_later() -> None:
 
     assert venue.status(order) == "filled"
     assert "canceled" not in venue.events()
+    assert venue.events()[-2:] == ["fill", "order_cancel_rejected"]
 
 
 def test_oco_when_sent_then_target_is_parent_and_stop_its_held_child() -> None:

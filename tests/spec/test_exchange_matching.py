@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.exchange_sim.matching import Span
+from services.exchange_sim.order_rules import buy_stop_cap
 from shared.models.market import Candle
 from tests.support.exchange_venue import Venue
 
@@ -36,6 +37,9 @@ pytestmark = pytest.mark.unit
         ),
         ({"side": "sell", "type": "stop", "stop_price": "99"}, "97", "96.99"),
         ({"side": "sell", "type": "limit", "limit_price": "101"}, "105", "104.99"),
+        ({"side": "buy", "type": "stop", "stop_price": "102"}, "104.54", "104.55"),
+        ({"side": "buy", "type": "stop", "stop_price": "102"}, "104.55", None),
+        ({"side": "sell", "type": "stop", "stop_price": "99"}, "40", "39.99"),
     ],
 )
 def test_order_when_market_trades_then_fills_at_the_quote(
@@ -147,3 +151,59 @@ def test_partial_fills_when_switched_on_then_they_add_up() -> None:
     assert cumulative == sorted(cumulative)
     assert sum((fill.qty for fill in venue.books.fills), Decimal(0)) == 50
     assert [event for event in venue.events() if event == "fill"] == ["fill"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "cap"), [("49.99", "51.99"), ("50", "51.25"), ("0.5", "0.52"), ("210", "215.25")]
+)
+def test_buy_stop_when_reckoned_then_its_cap_depends_on_fifty_dollars(stop: str, cap: str) -> None:
+    """Four per cent above a stop below fifty dollars, two and a half above a higher one."""
+    assert buy_stop_cap(Decimal(stop)) == Decimal(cap)
+
+
+def test_buy_stop_when_a_bar_gaps_over_its_cap_then_it_rests_at_the_cap() -> None:
+    """Elected beyond the cap, it waits for the price to come back like any limit."""
+    venue = Venue()
+    order = venue.send(type="stop", stop_price="101")
+
+    venue.bar(("110", "112", "109", "111"))
+    assert (venue.status(order), venue.again(order).triggered) == ("new", True)
+    venue.bar(("111", "111", "100", "105"))
+
+    assert venue.again(order).filled_avg_price == Decimal("103.52")
+
+
+def test_fok_when_partial_fills_are_on_then_it_fills_whole_or_not() -> None:
+    """Fill-or-kill never comes in parts."""
+    venue = Venue(partial_rate=1.0)
+    order = venue.send(qty="50", time_in_force="fok")
+    missed = venue.send(qty="50", time_in_force="fok", type="limit", limit_price="90")
+
+    venue.trade("AAA", "100")
+
+    assert [fill.qty for fill in venue.books.fills] == [50]
+    assert (venue.status(order), venue.status(missed)) == ("filled", "canceled")
+
+
+def test_ioc_when_partly_filled_then_the_rest_is_canceled() -> None:
+    """Immediate-or-cancel takes what it gets at once."""
+    venue = Venue(partial_rate=1.0)
+    order = venue.send(qty="50", time_in_force="ioc")
+
+    venue.trade("AAA", "100")
+
+    assert venue.status(order) == "canceled"
+    assert 0 < venue.again(order).filled_qty < 50
+
+
+def test_stop_when_the_session_is_closed_then_it_does_not_trade() -> None:
+    """Whatever is quoted at night, stops wait for the session."""
+    venue = Venue()
+    venue.bracket()
+    venue.trade("AAA", "100")
+    venue.end_session()
+
+    venue.trade("AAA", "80")
+    venue.bar(("80", "81", "79", "80"))
+
+    assert venue.held() == 10

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 
-from services.exchange_sim.streams.outbox import FRAMES_MAX, Outbox, SlowClient
+from services.exchange_sim.streams.outbox import FRAMES_MAX, Finished, Outbox, SlowClient
+from services.exchange_sim.streams.session import run_session
 
 pytestmark = pytest.mark.unit
 
@@ -48,3 +52,73 @@ def test_outbox_when_the_client_does_not_read_then_it_is_given_up_without_waitin
             await outbox.pump(send)
 
     asyncio.run(run())
+
+
+def test_outbox_when_given_up_then_the_farewell_is_the_last_frame() -> None:
+    """A client that reads again finds out why: 407 instead of the backlog."""
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        outbox = Outbox(farewell=b"407")
+        for _ in range(FRAMES_MAX + 10):
+            outbox.put(b"frame")
+
+        async def send(frame: bytes) -> None:
+            sent.append(frame)
+
+        with pytest.raises(SlowClient):
+            await outbox.pump(send)
+
+    asyncio.run(run())
+
+    assert sent == [b"407"]
+
+
+def test_outbox_when_finished_then_everything_is_said_before_the_end() -> None:
+    """The last answer reaches the client, then the connection closes."""
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        outbox = Outbox()
+        outbox.put(b"404")
+        outbox.finish()
+
+        async def send(frame: bytes) -> None:
+            sent.append(frame)
+
+        with pytest.raises(Finished):
+            await outbox.pump(send)
+
+    asyncio.run(run())
+
+    assert sent == [b"404"]
+
+
+def test_session_when_the_line_takes_nothing_more_then_it_ends_all_the_same() -> None:
+    """A send that never returns holds nobody up: the client is given up after a grace."""
+
+    async def run() -> int | None:
+        accepted = asyncio.Event()
+
+        async def receive() -> dict[str, str]:
+            if not accepted.is_set():
+                accepted.set()
+                return {"type": "websocket.connect"}
+            await asyncio.Event().wait()
+            raise AssertionError("nothing comes")
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "websocket.send":
+                await asyncio.Event().wait()
+
+        async def handle(frame: bytes) -> None:
+            raise AssertionError(f"nobody said {frame!r}")
+
+        socket = WebSocket({"type": "websocket", "headers": []}, receive, send)
+        await socket.accept()
+        outbox = Outbox(farewell=b"407")
+        for _ in range(FRAMES_MAX + 10):
+            outbox.put(b"frame")
+        return await asyncio.wait_for(run_session(socket, outbox, handle, text=True), 10)
+
+    assert asyncio.run(run()) is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from services.exchange_sim.records import Refusal, SimOrder
+from services.exchange_sim.records import Refusal
 from tests.support.exchange_venue import Venue
 
 pytestmark = pytest.mark.unit
@@ -47,6 +48,18 @@ def refusal_of(venue: Venue, **body: Any) -> Refusal:
         (BRACKET | {"type": "stop", "limit_price": None, "stop_price": "101"}, 40010001, "market"),
         (BRACKET | {"stop_loss": None}, 40010001, "stop_loss"),
         (BRACKET | {"extended_hours": "True"}, 42210000, "extended hours"),
+        (BRACKET | {"time_in_force": "ioc"}, 42210000, "only support day and gtc"),
+        ({"type": "stop", "stop_price": "100.005"}, 42210000, "sub-penny"),
+        ({"type": "stop", "stop_price": "100"}, 42210000, "greater than current price"),
+        ({"side": "sell", "type": "stop", "stop_price": "100"}, 42210000, "less than current"),
+        ({"type": "stop_limit", "stop_price": "101"}, 40010001, "require a limit price"),
+        ({"type": "market", "limit_price": "99"}, 40010001, "must not have a limit price"),
+        ({"take_profit": {"limit_price": "110"}}, 40010001, "require a complex order_class"),
+        ({"position_intent": "buy_to_close"}, 42210000, "inferred: buy_to_open, specified"),
+        ({"position_intent": "sell_to_open"}, 40010001, "does not match side buy"),
+        ({"position_intent": "buy"}, 40010001, "invalid position_intent"),
+        ({"order_class": "oto"}, 40010001, "exactly one of take_profit and stop_loss"),
+        (BRACKET | {"qty": "0"}, 40010001, "qty must be > 0"),
     ],
 )
 def test_order_when_its_form_is_wrong_then_422_says_why(
@@ -166,35 +179,51 @@ def test_suspend_trade_when_set_then_new_orders_are_refused() -> None:
         venue.replace(order, limit_price="91")
 
 
-def test_position_close_when_there_is_none_then_404() -> None:
-    """Closing what is not there is `position does not exist`; unknown orders are 404 too."""
+@pytest.mark.parametrize(("limit", "base"), [("102", 100), ("98", 98)])
+def test_stop_leg_when_near_entry_or_market_then_the_lower_base_counts(
+    limit: str, base: int
+) -> None:
+    """The entry's limit and the current price are bases both: a cent below the lower one."""
     venue = Venue()
+    body = BRACKET | {"limit_price": limit}
+    near, far = str(base - Decimal("0.009")), str(base - Decimal("0.01"))
 
-    with pytest.raises(Refusal) as caught:
-        venue.desk.close_position("AAA", None, venue.moment())
-    assert (caught.value.status, caught.value.code) == (404, 40410000)
-    with pytest.raises(Refusal) as caught:
-        venue.desk.order("nobody")
-    assert caught.value.status == 404
+    refusal = refusal_of(venue, **body | {"stop_loss": {"stop_price": base}})
+
+    assert (refusal.status, refusal.code) == (422, 42210000)
+    assert refusal.fields == {"base_price": base}
+    assert "sub-penny" in refusal_of(venue, **body | {"stop_loss": {"stop_price": near}}).message
+    assert venue.send(**body | {"stop_loss": {"stop_price": far}}).is_live
 
 
-def test_replace_when_order_is_queued_or_done_then_422() -> None:
-    """A replacement needs a working order, a change, and prices on the right sides."""
+def test_stop_when_the_market_has_passed_it_then_both_prices_are_named() -> None:
+    """The refusal carries what it compared."""
+    refusal = refusal_of(Venue(), type="stop", stop_price="99")
+
+    assert refusal.document() == {
+        "code": 42210000,
+        "message": "stop price must be greater than current price",
+        "market_price": 100,
+        "stop_price": 99,
+    }
+
+
+def test_position_intent_when_it_fits_then_shown_as_sent() -> None:
+    """What the client says and what the broker infers agree."""
     venue = Venue()
-    _, target, stop = venue.bracket()
+    venue.send(position_intent="buy_to_open")
     venue.trade("AAA", "100")
 
-    cases: tuple[tuple[SimOrder, dict[str, Any], str], ...] = (
-        (stop, {}, "at least one of"),
-        (stop, {"stop_price": "101"}, "less than current price"),
-        (stop, {"qty": "5"}, "only the prices"),
-        (target, {"limit_price": "94"}, "must be >"),
-        (target, {"stop_price": "94"}, "no stop price"),
+    assert venue.send(side="sell", position_intent="SELL_TO_CLOSE").position_intent == (
+        "sell_to_close"
     )
-    for order, body, words in cases:
-        with pytest.raises(Refusal, match=words):
-            venue.replace(order, **body)
-    venue.is_open = False
-    queued = venue.send(symbol="BBB")
-    with pytest.raises(Refusal, match="isn't sent to exchange yet"):
-        venue.replace(queued, qty="11")
+
+
+def test_buy_stop_when_reckoned_then_at_the_most_that_it_may_cost() -> None:
+    """Below fifty dollars the stop-limit that it becomes lies four per cent above."""
+    venue = Venue()
+    venue.quote("BBB", "40")
+
+    refusal = refusal_of(venue, symbol="BBB", type="stop", stop_price="45", qty="9000")
+
+    assert refusal.fields["cost_basis"] == "421200"

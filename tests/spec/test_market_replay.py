@@ -184,8 +184,9 @@ def test_quote_between_two_minutes_then_does_not_show_the_next_ones_open(folder:
     before, at_end = market.last_trade("AA", NEXT_OPEN), market.last_trade("AA", OPEN + MINUTE)
     assert before is not None
     assert at_end is not None
-    assert (before.at, before.price) == (OPEN + 3 * MINUTE, Decimal("100.02"))
-    assert (at_end.at, at_end.price) == (OPEN + MINUTE, Decimal("100.00"))
+    last_tick = timedelta(seconds=55)
+    assert (before.at, before.price) == (OPEN + 2 * MINUTE + last_tick, Decimal("100.02"))
+    assert (at_end.at, at_end.price) == (OPEN + last_tick, Decimal("100.00"))
 
 
 def test_quote_when_the_file_has_real_ones_then_they_count(folder: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ _LINE = re.compile(r"exchange-sim http://127\.0\.0\.1:(\d+) ")
 class ExchangeProcess:
     """Starts on entering, ends on leaving; `kill` and `start` again to prove restarts."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._options = options
+        self._env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
+        self._address_line = ""
         self.port = 0
 
     def start(self) -> ExchangeProcess:
@@ -52,7 +54,7 @@ class ExchangeProcess:
             "STATE_DIR": str(self._folder / "state"),
             "LOG_DIR": str(self._folder / "logs"),
             "SHT_ENV_FILE": "",
-        }
+        } | self._env
         command = [sys.executable, "-m", "services.exchange_sim", "--port", str(self.port)]
         self._process = subprocess.Popen(
             [*command, *self._options],
@@ -65,12 +67,20 @@ class ExchangeProcess:
         line = self._process.stdout.readline()
         found = _LINE.match(line)
         assert found, f"no address line but {line!r}"
+        self._address_line = line
         self.port = int(found[1])
         # The line is printed before the first request can be served.
         session = requests.Session()
         session.mount("http://", requests.adapters.HTTPAdapter(max_retries=3))
         session.get(f"{self.url}/v2/clock", headers=HEADERS, timeout=START_S)
         return self
+
+    def greeting(self) -> str:
+        """Return everything that was printed at the start; once only."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        lines = [self._process.stdout.readline() for _ in range(4)]
+        return self._address_line + "".join(lines)
 
     def stop(self) -> int:
         """Ask for the end and return the exit code."""
@@ -96,6 +106,12 @@ class ExchangeProcess:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Process id while it runs."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -136,7 +152,11 @@ class StreamThread:
         self._stream.stop()
         # Left alone the stream notices within five seconds; closing its socket wakes it.
         if self._stream._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._stream.close(), self._stream._loop)
+            closing = self._stream.close()
+            try:
+                asyncio.run_coroutine_threadsafe(closing, self._stream._loop)
+            except RuntimeError:
+                closing.close()  # a busy stream has noticed and ended its loop meanwhile
         self._thread.join(timeout=CALL_S)
 
     def next(self) -> Any:

@@ -10,19 +10,26 @@ from typing import Any
 from services.exchange_sim import groups
 from services.exchange_sim.amending import Amending
 from services.exchange_sim.books import Books
-from services.exchange_sim.desk import Desk, Moment
-from services.exchange_sim.execution import Execution, FillHabits
+from services.exchange_sim.desk import Desk
+from services.exchange_sim.drafting import Moment
+from services.exchange_sim.execution import Execution
 from services.exchange_sim.market.port import (
     BarQuery,
     DroppedRow,
     MarketEvent,
     MinuteStep,
     Session,
+    SessionClosed,
+    SessionOpened,
+    TickQuery,
+    TradedBar,
     TradeTick,
 )
 from services.exchange_sim.matching import Point, Span
+from services.exchange_sim.playing import Player
 from services.exchange_sim.records import AccountRecord, Configuration, SimOrder
-from services.exchange_sim.sessions import close_session, open_session
+from services.exchange_sim.settling import Settling
+from services.exchange_sim.switches import Switches, switched
 from services.exchange_sim.tape import Tape
 from services.exchange_sim.ticket import read_amendment, read_ticket
 from shared.models.broker import ClockReading
@@ -57,6 +64,15 @@ class SilentMarket:
         return ClockReading(now, now < CLOSE, CLOSE + timedelta(hours=17, minutes=30), CLOSE)
 
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
+        return ()
+
+    def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
+        return ()
+
+    def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
+        return ()
+
+    def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
         return ()
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
@@ -111,16 +127,20 @@ class Venue:
     def __init__(self, *, partial_rate: float = 0.0, **account: Any) -> None:
         self.now = NOON
         self.is_open = True
+        self.is_extended = False
         self.books = Books(new_account(**account))
         self.tape = Tape(SilentMarket())
         self.desk = Desk(self.books, self.tape, frozenset(SilentMarket.symbols))
         self._amending = Amending(self.books, self.desk)
-        self._execution = Execution(self.books, FillHabits(partial_rate))
+        self.books.switches = Switches(partial_fill_rate=partial_rate)
+        self._settling = Settling(self.books, self.desk)
+        self._execution = Execution(self.books)
+        self._player = Player(self.books, self.desk, self.tape, self._execution)
         self.quote("AAA", 100)
         self.quote("BBB", 50)
 
     def moment(self) -> Moment:
-        return Moment(self.now, self.is_open, CLOSE)
+        return Moment(self.now, self.is_open, CLOSE, self.is_extended)
 
     def quote(self, symbol: str, price: object, spread: object = "0.02") -> Point:
         """Set quote and last trade around a price, without matching."""
@@ -199,7 +219,11 @@ class Venue:
 
     def settle(self) -> None:
         """Carry out what was accepted."""
-        self._amending.settle(self.now, self.is_open)
+        self._settling.settle(self.now, self.is_open)
+
+    def switch(self, *settings: str) -> None:
+        """Set switches of the exchange."""
+        self.books.switches = switched(self.books.switches, settings)
 
     def configure(self, **fields: Any) -> None:
         """Change account configurations."""
@@ -208,12 +232,12 @@ class Venue:
     def end_session(self) -> None:
         """Close the session."""
         self.now, self.is_open = CLOSE, False
-        close_session(self.books, SESSION, self.desk.worth(self.now).equity)
+        self._player.play(SessionClosed(CLOSE, SESSION))
 
     def begin_session(self) -> None:
         """Open the next session."""
         self.now, self.is_open = CLOSE + timedelta(hours=17, minutes=30), True
-        open_session(self.books, self.desk, self.now)
+        self._player.play(SessionOpened(self.now, SESSION))
 
     def status(self, order: SimOrder) -> str:
         """Return an order's status now."""

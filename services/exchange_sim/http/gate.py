@@ -19,6 +19,12 @@ _WINDOW_S = 60
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 TOO_MANY = 429
+OAUTH_KEY_ID = "oauth"
+"""Stands for the key id where a client has only a token (Alpaca's streams say it so); the
+token is then the secret key."""
+_UNCOUNTED_PATHS = ("/sim/", "/api/")
+"""The simulator's own doors, and Unusual Whales, which counts by itself."""
+_DATA_PATHS = ("/v2/stocks", "/v1beta1", "/v1beta3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +41,20 @@ class Keys:
         if self.key_id is None or self.secret_key is None:
             return None
         same_id = hmac.compare_digest(key_id.encode(), self.key_id.encode())
+        same_id = same_id or key_id == OAUTH_KEY_ID
         same_secret = hmac.compare_digest(secret.encode(), self.secret_key.encode())
         return None if same_id and same_secret else FORBIDDEN
 
 
 def keys_of(headers: dict[bytes, bytes]) -> tuple[str, str]:
-    """Return key and secret of APCA headers, Basic or Bearer; empty when there are none."""
+    """Return key and secret of APCA headers, Basic, or a Bearer token; empty without any."""
     key = headers.get(b"apca-api-key-id", b"").decode("latin-1")
     secret = headers.get(b"apca-api-secret-key", b"").decode("latin-1")
     if key or secret:
         return key, secret
     kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() == "bearer":
-        return text, text
+        return OAUTH_KEY_ID, text.strip()
     if kind.lower() == "basic":
         try:
             pair = base64.b64decode(text, validate=True).decode("latin-1")
@@ -87,15 +94,31 @@ class RateWindow:
         ]
 
 
+class RateWindows:
+    """Trading and market data have a budget each; other surfaces cost nothing here."""
+
+    def __init__(self, clock: Clock, *, enforced: bool) -> None:
+        self._trading = RateWindow(clock, enforced=enforced)
+        self._data = RateWindow(clock, enforced=enforced)
+        self.birth = f"{clock.boot_id()}:{clock.boottime_s()}"
+        """Tells the requests of this process from those of every other."""
+
+    def of(self, path: str) -> RateWindow | None:
+        """Return the budget of a path."""
+        if path.startswith(_UNCOUNTED_PATHS):
+            return None
+        return self._data if path.startswith(_DATA_PATHS) else self._trading
+
+
 class Gate:
     """ASGI middleware around the HTTP routes; streams authenticate by message instead."""
 
     def __init__(
-        self, app: ASGIApp, keys: Keys, window: RateWindow, fresh_time: Callable[[], None]
+        self, app: ASGIApp, keys: Keys, windows: RateWindows, fresh_time: Callable[[], None]
     ) -> None:
         self._app = app
         self._keys = keys
-        self._window = window
+        self._windows = windows
         self._fresh_time = fresh_time
         self._requests = 0
 
@@ -105,9 +128,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         self._requests += 1
-        request_id = seeded_uuid("request", self._requests).replace("-", "")
-        allowed = self._window.count()
-        extra = [(b"x-request-id", request_id.encode()), *self._window.headers()]
+        request_id = seeded_uuid("request", self._windows.birth, self._requests).replace("-", "")
+        window = self._windows.of(scope["path"])
+        allowed = window is None or window.count()
+        extra = [(b"x-request-id", request_id.encode())]
+        extra += window.headers() if window is not None else []
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

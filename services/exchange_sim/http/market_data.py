@@ -1,177 +1,122 @@
-"""Market data over HTTP: bars with pages, latest bars, quotes and trades, snapshots."""
+"""Market data over HTTP: history with pages, the latest of each kind, snapshots."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.exchange_sim.data_plan import DataPlan
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.replies import (
-    moment_of,
-    reply,
-    short_stamp,
-    whole_number,
-    word_list,
+from services.exchange_sim.http.data_pages import Cursor, Page, Point, Read, read_page
+from services.exchange_sim.http.data_request import (
+    DataRefusal,
+    Range,
+    adjusts_for_splits,
+    check_latest,
+    limit_of,
+    range_of,
+    symbols_of,
+    timeframe_of,
 )
-from services.exchange_sim.market.calendar import NEW_YORK
-from services.exchange_sim.market.port import ONE_DAY, ONE_MINUTE, BarQuery
-from services.exchange_sim.market.timeframe import parse_timeframe
-from services.exchange_sim.records import Refusal
+from services.exchange_sim.http.replies import reply
+from services.exchange_sim.market.port import ONE_DAY, ONE_MINUTE, BarQuery, TickQuery, Timeframe
 from services.exchange_sim.wire import Document
 from services.exchange_sim.wire_market import bar_document, quote_document, trade_document
-from shared.models.market import Candle
 
-BARS_DEFAULT = 1_000
-BARS_MAX = 10_000
 _LATEST_WITHIN = timedelta(days=7)
-_RECENT = timedelta(minutes=15)
-_BAD_REQUEST = 400
-_BAD_CODE = 40010001
-_TICK = timedelta(microseconds=1)
-
-
-def _bad(message: str) -> Refusal:
-    return Refusal(_BAD_REQUEST, _BAD_CODE, message)
-
-
-def _limit(request: Request) -> int:
-    try:
-        return whole_number(request, "limit", BARS_DEFAULT, BARS_MAX)
-    except Refusal as refusal:
-        raise _bad(f"invalid limit: {refusal.message}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Where a page of bars begins: a symbol and the last bar already given."""
-
-    symbol: str = ""
-    after: datetime | None = None
-
-    def token(self) -> str:
-        text = f"{self.symbol}|{short_stamp(self.after)}" if self.after else self.symbol
-        return base64.urlsafe_b64encode(text.encode()).decode()
-
-    @classmethod
-    def read(cls, token: str | None) -> _Page:
-        if not token:
-            return cls()
-        try:
-            symbol, _, stamp = base64.urlsafe_b64decode(token).decode().partition("|")
-        except (binascii.Error, ValueError):
-            raise _bad("invalid page_token") from None
-        return cls(symbol, moment_of(stamp, "page_token") if stamp else None)
+_NOT_FOUND = 404
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class MarketDataRoutes:
     """The endpoints under /v2/stocks."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, plan: DataPlan) -> None:
         self._exchange = exchange
+        self._plan = plan
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         routes = [
-            Route("/v2/stocks/bars", self.bars),
             Route("/v2/stocks/snapshots", self.snapshots),
-            Route("/v2/stocks/{symbol}/bars", self.bars_of_one),
             Route("/v2/stocks/{symbol}/snapshot", self.snapshot_of_one),
         ]
-        for name, read in (("quote", self._quote), ("trade", self._trade), ("bar", self._bar)):
+        readers = {"bars": self._bars, "quotes": self._quotes, "trades": self._trades}
+        for kind, reader in readers.items():
+            routes.append(Route(f"/v2/stocks/{kind}", self._history(kind, reader)))
+            routes.append(Route(f"/v2/stocks/{{symbol}}/{kind}", self._history(kind, reader)))
+        newest = {"quote": self._quote, "trade": self._trade, "bar": self._bar}
+        for name, read in newest.items():
             routes.append(Route(f"/v2/stocks/{name}s/latest", self._latest_of_many(name, read)))
             path = f"/v2/stocks/{{symbol}}/{name}s/latest"
             routes.append(Route(path, self._latest_of_one(name, read)))
         return routes
 
-    # --- bars
+    # --- history
 
-    async def bars(self, request: Request) -> Response:
-        """GET bars of several symbols, sorted by symbol and time."""
-        symbols = sorted(word_list(request, "symbols"))
-        if not symbols:
-            raise _bad("symbols is required")
-        bars, token = self._page_of_bars(request, symbols)
-        return reply({"bars": bars, "next_page_token": token})
+    def _history(self, kind: str, reader: Callable[[Request], Read]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            symbols = symbols_of(request)
+            page = self._page(request, reader(request), symbols)
+            document: Document = {kind: page.points, "next_page_token": page.next_token}
+            if "symbol" in request.path_params:
+                document |= {"symbol": symbols[0], kind: page.points.get(symbols[0], [])}
+            return reply(document)
 
-    async def bars_of_one(self, request: Request) -> Response:
-        """GET bars of one symbol."""
-        symbol = request.path_params["symbol"].upper()
-        bars, token = self._page_of_bars(request, [symbol])
-        return reply({"symbol": symbol, "bars": bars.get(symbol, []), "next_page_token": token})
+        return endpoint
 
-    def _page_of_bars(
-        self, request: Request, symbols: list[str]
-    ) -> tuple[dict[str, list[Document]], str | None]:
-        query, left = self._bar_query(request), _limit(request)
-        page = _Page.read(request.query_params.get("page_token"))
-        descending = request.query_params.get("sort") == "desc"
-        found: dict[str, list[Document]] = {}
-        for symbol in symbols:
-            if symbol < page.symbol:
-                continue
-            after = page.after if symbol == page.symbol else None
-            one = replace(query, symbol=symbol, limit=left + 1)
-            candles = self._candles(one, after, descending=descending)
-            if candles:
-                found[symbol] = [bar_document(candle) for candle in candles[:left]]
-            if len(candles) > left:
-                last = candles[left - 1].start if left else after
-                found = {name: bars for name, bars in found.items() if bars}
-                return found, _Page(symbol, last).token()
-            left -= len(candles)
-        return found, None
+    def _page(self, request: Request, read: Read, symbols: Sequence[str]) -> Page:
+        span = range_of(request, self._exchange.now, self._plan)
+        cursor = Cursor.read(request.query_params.get("page_token"))
+        return read_page(read, symbols, span, cursor, limit_of(request))
 
-    def _candles(
-        self, query: BarQuery, after: datetime | None, *, descending: bool
-    ) -> list[Candle]:
-        if after is not None and descending:
-            query = replace(query, end=after - _TICK)
-        elif after is not None:
-            query = replace(query, start=after + _TICK)
-        if descending:
-            query = replace(query, limit=None)  # the market counts from the oldest
-        candles = list(self._exchange.market.bars(query))
-        return candles[::-1] if descending else candles
+    def _bars(self, request: Request) -> Read:
+        timeframe, for_splits = timeframe_of(request), adjusts_for_splits(request)
+        market = self._exchange.market
 
-    def _bar_query(self, request: Request) -> BarQuery:
-        words, now = request.query_params, self._exchange.now
-        try:
-            timeframe = parse_timeframe(words.get("timeframe") or "1Day")
-        except ValueError as wrong:
-            raise _bad(str(wrong)) from None
-        midnight = datetime.combine(now.astimezone(NEW_YORK).date(), time(0), NEW_YORK)
-        start, end = words.get("start"), words.get("end")
-        return BarQuery(
-            symbol="",
-            start=moment_of(start, "start") if start else midnight.astimezone(UTC),
-            end=moment_of(end, "end") if end else now,
-            timeframe=timeframe,
-            now=now,
-        )
+        def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
+            bars = market.traded_bars(_bar_query(symbol, span, timeframe, count))
+            if for_splits:
+                bars = tuple(market.adjusted(bar, span.now) for bar in bars)
+            return [Point(bar.candle.start, bar_document(bar)) for bar in bars]
+
+        return read
+
+    def _trades(self, _request: Request) -> Read:
+        def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
+            trades = self._exchange.market.trades(_tick_query(symbol, span, count))
+            return [Point(trade.at, trade_document(trade)) for trade in trades]
+
+        return read
+
+    def _quotes(self, _request: Request) -> Read:
+        def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
+            quotes = self._exchange.market.quotes(_tick_query(symbol, span, count))
+            return [Point(quote.at, quote_document(quote)) for quote in quotes]
+
+        return read
 
     # --- latest
 
-    def _latest_of_many(self, name: str, read: Callable[[str], Document | None]) -> Any:
+    def _latest_of_many(self, name: str, read: Callable[[str], Document | None]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            found = {symbol: read(symbol) for symbol in word_list(request, "symbols")}
+            check_latest(request, self._plan)
+            found = {symbol: read(symbol) for symbol in symbols_of(request)}
             return reply({f"{name}s": {key: value for key, value in found.items() if value}})
 
         return endpoint
 
-    def _latest_of_one(self, name: str, read: Callable[[str], Document | None]) -> Any:
+    def _latest_of_one(self, name: str, read: Callable[[str], Document | None]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            symbol = request.path_params["symbol"].upper()
+            check_latest(request, self._plan)
+            symbol = symbols_of(request)[0]
             found = read(symbol)
             if found is None:
-                raise _bad(f"no {name} found for {symbol}")
+                raise DataRefusal(f"no {name} found for {symbol}", _NOT_FOUND)
             return reply({"symbol": symbol, name: found})
 
         return endpoint
@@ -184,41 +129,48 @@ class MarketDataRoutes:
 
     def _trade(self, symbol: str) -> Document | None:
         trade = self._exchange.market.last_trade(symbol, self._exchange.now)
-        return trade_document(trade.price, trade.size, trade.at) if trade else None
+        return trade_document(trade) if trade else None
 
     def _bar(self, symbol: str) -> Document | None:
+        newest = self._newest_bars(symbol, ONE_MINUTE, 1)
+        return newest[0] if newest else None
+
+    def _newest_bars(self, symbol: str, timeframe: Timeframe, count: int) -> list[Document]:
         now = self._exchange.now
-        for within in (_RECENT, _LATEST_WITHIN):
-            found = self._exchange.market.bars(BarQuery(symbol, now - within, now, ONE_MINUTE, now))
-            if found:
-                return bar_document(found[-1])
-        return None
+        query = BarQuery(symbol, now - _LATEST_WITHIN, now, timeframe, now, count, True)
+        return [bar_document(bar) for bar in self._exchange.market.traded_bars(query)]
 
     # --- snapshots
 
     async def snapshots(self, request: Request) -> Response:
         """GET snapshots: a bare object keyed by symbol."""
-        known = [
-            symbol
-            for symbol in word_list(request, "symbols")
-            if symbol in self._exchange.market.symbols
-        ]
-        return reply({symbol: self._snapshot(symbol) for symbol in known})
+        check_latest(request, self._plan)
+        known = self._exchange.market.symbols
+        symbols = [symbol for symbol in symbols_of(request) if symbol in known]
+        return reply({symbol: self._snapshot(symbol) for symbol in symbols})
 
     async def snapshot_of_one(self, request: Request) -> Response:
         """GET one snapshot."""
-        symbol = request.path_params["symbol"].upper()
+        check_latest(request, self._plan)
+        symbol = symbols_of(request)[0]
         if symbol not in self._exchange.market.symbols:
-            raise _bad(f"no snapshot found for {symbol}")
+            raise DataRefusal(f"no snapshot found for {symbol}", _NOT_FOUND)
         return reply({"symbol": symbol, **self._snapshot(symbol)})
 
     def _snapshot(self, symbol: str) -> Document:
-        now = self._exchange.now
-        days = self._exchange.market.bars(BarQuery(symbol, now - _LATEST_WITHIN, now, ONE_DAY, now))
+        days: list[Document | None] = [*self._newest_bars(symbol, ONE_DAY, 2), None, None]
         return {
             "latestTrade": self._trade(symbol),
             "latestQuote": self._quote(symbol),
             "minuteBar": self._bar(symbol),
-            "dailyBar": bar_document(days[-1]) if days else None,
-            "prevDailyBar": bar_document(days[-2]) if len(days) > 1 else None,
+            "dailyBar": days[0],
+            "prevDailyBar": days[1],
         }
+
+
+def _bar_query(symbol: str, span: Range, timeframe: Timeframe, count: int) -> BarQuery:
+    return BarQuery(symbol, span.start, span.end, timeframe, span.now, count, span.newest_first)
+
+
+def _tick_query(symbol: str, span: Range, count: int) -> TickQuery:
+    return TickQuery(symbol, span.start, span.end, span.now, count, span.newest_first)

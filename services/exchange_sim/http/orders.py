@@ -15,7 +15,13 @@ from services.exchange_sim.http.replies import (
     whole_number,
     word_list,
 )
-from services.exchange_sim.listing import ORDERS_DEFAULT, ORDERS_MAX, OrderQuery, list_orders
+from services.exchange_sim.listing import (
+    ORDERS_DEFAULT,
+    ORDERS_MAX,
+    OrderQuery,
+    is_visible,
+    list_orders,
+)
 from services.exchange_sim.records import Refusal, SimOrder
 from services.exchange_sim.ticket import bad_form, flag
 from services.exchange_sim.wire import Document, order_document
@@ -61,6 +67,8 @@ class OrderRoutes:
 
     def _query(self, request: Request) -> OrderQuery:
         words = request.query_params
+        if words.get("after_order_id") and words.get("before_order_id"):
+            raise bad_form("only one of before_order_id or after_order_id is accepted")
         status = words.get("status") or "open"
         if status not in _STATUSES:
             raise bad_form(f"invalid order status: {status}")
@@ -88,16 +96,20 @@ class OrderRoutes:
 
     async def one(self, request: Request) -> Response:
         """GET by the broker's id."""
-        order = self._exchange.desk.order(request.path_params["order_id"])
+        name = request.path_params["order_id"]
+        order = self._visible(self._exchange.desk.order(name), name)
         return reply(self._document(order, nested=flag(request.query_params.get("nested", True))))
 
     async def by_client_id(self, request: Request) -> Response:
         """GET by the client's id."""
         name = request.query_params.get("client_order_id", "")
-        order_id = self._exchange.books.client_ids.get(name)
-        if order_id is None:
+        order = self._visible(self._exchange.books.find_client_id(name), name)
+        return reply(self._document(order))
+
+    def _visible(self, order: SimOrder | None, name: str) -> SimOrder:
+        if order is None or not is_visible(self._exchange.books, order):
             raise not_found(f"order not found for {name}")
-        return reply(self._document(self._exchange.desk.order(order_id)))
+        return order
 
     async def replace(self, request: Request) -> Response:
         """PATCH: the reply is the new order, which does not work yet."""
@@ -119,14 +131,16 @@ def cancel_rows(exchange: Exchange) -> list[Document]:
     rows: list[Document] = []
     for order in exchange.books.live_orders():
         # Asking for one order may end another of its group.
-        current = exchange.books.orders[order.id]
+        current = exchange.desk.order(order.id)
         if not current.is_live or current.status is OrderStatus.HELD:
             continue
         try:
+            if (fault := exchange.row_refusal(order.symbol)) is not None:
+                raise fault
             exchange.cancel(order.id)
         except Refusal as refusal:
             rows.append({"id": order.id, "status": refusal.status, "body": refusal.document()})
             continue
-        document = order_document(exchange.books, exchange.books.orders[order.id])
+        document = order_document(exchange.books, exchange.desk.order(order.id))
         rows.append({"id": order.id, "status": _DONE, "body": document})
     return rows

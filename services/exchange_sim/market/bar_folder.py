@@ -9,11 +9,13 @@ from pathlib import Path
 
 from services.exchange_sim.market.bar_file import HEADER, BarFile, open_bar_file
 from services.exchange_sim.market.quote_file import QuoteFile, open_quote_file
+from services.exchange_sim.splits import FileSplit, read_splits
 from shared.errors import ConfigFault
 
 MINUTE_SUFFIX = "_1min.csv"
 DAY_SUFFIX = "_1day.csv"
 QUOTE_SUFFIX = "_1min_quote.csv"
+SPLITS_FILE = "splits.csv"
 FILE_BYTES_MAX = 512 * 1024 * 1024
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
 
@@ -26,14 +28,15 @@ class ReplayFiles:
     minute: dict[str, BarFile]
     daily: dict[str, BarFile] = field(default_factory=dict)
     quotes: dict[str, QuoteFile] = field(default_factory=dict)
+    splits: tuple[FileSplit, ...] = ()
 
 
 def read_replay_files(path: Path, symbols: Sequence[str] = ()) -> ReplayFiles:
     """Read the bar files under `path`, a folder or one file; only those of `symbols` if given.
 
     Of a folder: `<SYM>_1min.csv` at its top level, `<SYM>_1day.csv` beside them for older
-    history, `quotes/<SYM>_1min_quote.csv` for real bids and asks. Raises ConfigFault naming the
-    file, what is expected and the mend.
+    history, `quotes/<SYM>_1min_quote.csv` for real bids and asks, `splits.csv` for splits.
+    Raises ConfigFault naming the file, what is expected and the mend.
     """
     minute_paths = _minute_paths(path)
     if symbols:
@@ -55,7 +58,17 @@ def read_replay_files(path: Path, symbols: Sequence[str] = ()) -> ReplayFiles:
         quote_file = file.parent / "quotes" / f"{symbol}{QUOTE_SUFFIX}"
         if quote_file.is_file():
             quotes[symbol] = open_quote_file(str(quote_file), symbol, _text_of(quote_file))
-    return ReplayFiles(origin=path, minute=minute, daily=daily, quotes=quotes)
+    return ReplayFiles(path, minute, daily, quotes, _splits_beside(path))
+
+
+def _splits_beside(path: Path) -> tuple[FileSplit, ...]:
+    file = (path if path.is_dir() else path.parent) / SPLITS_FILE
+    if not file.is_file():
+        return ()
+    try:
+        return read_splits(_text_of(file).splitlines(), str(file))
+    except ValueError as error:
+        raise ConfigFault(f"SIM_REPLAY: {error}, or remove the file.") from error
 
 
 def _minute_paths(path: Path) -> dict[str, Path]:

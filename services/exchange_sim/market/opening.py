@@ -13,8 +13,9 @@ from services.exchange_sim.market.bar_file import Window, epoch_minute, minute_m
 from services.exchange_sim.market.bar_folder import ReplayFiles, read_replay_files
 from services.exchange_sim.market.calendar import NyseCalendar
 from services.exchange_sim.market.port import Market
+from services.exchange_sim.market.rebased import RebasedMarket
 from services.exchange_sim.market.replay import ReplayMarket
-from services.exchange_sim.market.seeded import SeededMarket
+from services.exchange_sim.market.seeded import HISTORY_DAYS, SeededMarket
 from services.exchange_sim.market.series import Series, SeriesFiles, day_stamp
 from shared.errors import ConfigFault
 
@@ -36,16 +37,20 @@ class MarketRequest:
     """First New York day of the replay, None: the files' first."""
     to_date: date | None = None
     """Last New York day of the replay, None: the files' last."""
+    history_days: int = HISTORY_DAYS
+    """How long before its beginning the seeded market's past reaches back."""
 
 
 def open_market(request: MarketRequest) -> Market:
     """Open the requested market; raises ConfigFault with the mend when its files will not do."""
     if request.replay is None:
-        return SeededMarket(request.seed, request.symbols, request.spread_bps)
+        market = SeededMarket(request.seed, request.symbols, request.spread_bps)
+        market.reach_back(request.history_days)
+        return market
     return _open_replay(request, read_replay_files(request.replay, request.symbols))
 
 
-def _open_replay(request: MarketRequest, files: ReplayFiles) -> ReplayMarket:
+def _open_replay(request: MarketRequest, files: ReplayFiles) -> Market:
     window = _window(request.from_date, request.to_date)
     session_minutes = _session_minutes()
     series = [
@@ -69,7 +74,8 @@ def _open_replay(request: MarketRequest, files: ReplayFiles) -> ReplayMarket:
             f"SYMBOLS: no bar of {', '.join(silent)} {span} in {files.origin}. "
             "Remove them from SYMBOLS, or change SIM_FROM and SIM_TO."
         )
-    return ReplayMarket(playing, request.spread_bps, _identity(request, playing))
+    market = ReplayMarket(playing, request.spread_bps, _identity(request, playing))
+    return RebasedMarket(market, files.splits)
 
 
 def _window(from_date: date | None, to_date: date | None) -> Window:

@@ -73,7 +73,37 @@ class BarQuery:
     timeframe: Timeframe
     now: datetime
     limit: int | None = None
-    """At most so many, the oldest first: for paging; None is all of them."""
+    """At most so many, the first ones of the wanted order: for paging; None is all of them."""
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TickQuery:
+    """Trades or quotes of one symbol with `start` <= at <= `end`, from before market time `now`."""
+
+    symbol: str
+    start: datetime
+    end: datetime
+    now: datetime
+    limit: int | None = None
+    """As that of a BarQuery."""
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TradedBar:
+    """A bar and what its trades tell beyond its prices."""
+
+    candle: Candle
+    trades: int
+    turnover: Decimal
+    """Sum of price times size, in dollars."""
+
+    @property
+    def average_price(self) -> Decimal:
+        """Dollars per share, weighted by size; the close when nothing traded."""
+        candle = self.candle
+        return self.turnover / candle.volume if candle.volume else candle.close
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +240,18 @@ class Market(Protocol):
         """Return what the broker's clock says at that market time."""
 
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
-        """Return finished bars, oldest first; empty for an unknown symbol."""
+        """Return finished bars, oldest first unless asked otherwise; empty for an unknown
+        symbol.
+        """
+
+    def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
+        """Return the same bars with the count and turnover of their trades."""
+
+    def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
+        """Return trades in order of time, those of a finished minute adding up to its bar."""
+
+    def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
+        """Return the best bids and asks in order of time, as `events` brings them."""
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         """Return the newest quote from before that time, None when there was none yet.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 
 from services.exchange_sim.market.bar_file import epoch_minute, minute_moment
 from services.exchange_sim.market.calendar import (
@@ -17,6 +15,15 @@ from services.exchange_sim.market.calendar import (
     last_ended_session,
     new_york_day,
     sessions_between,
+)
+from services.exchange_sim.market.history import (
+    Tick,
+    bar_page,
+    bars_look,
+    from_either_end,
+    tick_page,
+    ticks_look,
+    traded,
 )
 from services.exchange_sim.market.port import (
     BarClosed,
@@ -29,11 +36,15 @@ from services.exchange_sim.market.port import (
     Session,
     SessionClosed,
     SessionOpened,
+    TickQuery,
+    TradedBar,
     TradeTick,
 )
+from services.exchange_sim.market.replay_days import Day, days_of
+from services.exchange_sim.market.replay_ticks import newest_trade, recorded_trades
 from services.exchange_sim.market.series import Series
 from services.exchange_sim.market.spread import quote_around
-from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday, merge
+from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
 
@@ -42,15 +53,6 @@ _ONE_DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 _CLOSE_AGE_DAYS_MAX = 10
 """An older close says nothing about today's price."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """A session in which something trades: its minutes are the replay's first..end-1."""
-
-    session: Session
-    first: int
-    end: int
 
 
 class ReplayMarket:
@@ -63,25 +65,13 @@ class ReplayMarket:
         self._spread_bps = spread_bps
         self._calendar = NyseCalendar()
         self._minutes = sorted({minute for one in series for minute in one.minutes})
-        self._days = self._group_by_session()
+        self._days = days_of(self._minutes, self._calendar)
         self._closes = [day.session.closes_at for day in self._days]
         self._ends = [day.end for day in self._days]
         self.identity = identity
         self.symbols = tuple(sorted(self._series))
         self.begins_at = self._days[0].session.opens_at
         self.ends_at = self._days[-1].session.closes_at
-
-    def _group_by_session(self) -> list[_Day]:
-        days: list[_Day] = []
-        first = 0
-        while first < len(self._minutes):
-            session = self.session(new_york_day(minute_moment(self._minutes[first])))
-            if session is None:
-                raise ValueError(f"minute {self._minutes[first]} lies outside every session")
-            end = bisect_left(self._minutes, epoch_minute(session.closes_at), lo=first)
-            days.append(_Day(session, first, end))
-            first = end
-        return days
 
     @property
     def dropped_rows(self) -> Mapping[str, int]:
@@ -107,22 +97,25 @@ class ReplayMarket:
 
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         """Return finished bars, oldest first; empty for an unknown symbol."""
+        return tuple(bar.candle for bar in self.traded_bars(query))
+
+    def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
+        """Return the same bars with the count and turnover of their trades."""
+        return from_either_end(bounded(query), self._traded_bars, bars_look(query))
+
+    def _traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         series = self._series.get(query.symbol)
         if series is None:
             return ()
-        query = bounded(query)
         first = bucket_start(query.start, query.timeframe)
         if is_intraday(query.timeframe):
             # The last wanted bar may reach a day past `end`; `now` bounds it in any case.
             end = min(query.end + _ONE_DAY, query.now)
-            candles: list[Candle] = series.between(epoch_minute(first), epoch_minute(end))
-        else:
-            candles = list(self._daily(series, first, query))
-        merged = merge(candles, query.timeframe)
-        wanted = (candle for candle in merged if query.start <= candle.start <= query.end)
-        return tuple(islice(wanted, query.limit))
+            candles = series.between(epoch_minute(first), epoch_minute(end))
+            return bar_page((traded(candle) for candle in candles), query)
+        return bar_page(self._daily(series, first, query), query)
 
-    def _daily(self, series: Series, first: datetime, query: BarQuery) -> Iterator[Candle]:
+    def _daily(self, series: Series, first: datetime, query: BarQuery) -> Iterator[TradedBar]:
         known = series.first_known_day()
         if known is None:
             return
@@ -130,36 +123,51 @@ class ReplayMarket:
         last = min(new_york_day(query.now), new_york_day(query.end + 366 * _ONE_DAY))
         for session in sessions_between(self._calendar, max(known, new_york_day(first)), last):
             if session.closes_at <= query.now:
-                candle = series.finished_day(session)
+                bar = series.finished_day(session)
             else:
-                candle = series.day_so_far(session, query.now)
-            if candle is not None:
-                yield candle
+                bar = series.day_so_far(session, query.now)
+            if bar is not None:
+                yield bar
+
+    def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
+        """Return the trades that each recorded minute is taken to be made of."""
+        return self._ticks(recorded_trades, query)
+
+    def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
+        """Return the quotes around each minute's open and at its close."""
+        return self._ticks(self._minute_quotes, query)
+
+    def _ticks(self, of: Callable[[Candle], list[Tick]], query: TickQuery) -> tuple[Tick, ...]:
+        series = self._series.get(query.symbol)
+        if series is None:
+            return ()
+
+        def read(part: TickQuery) -> tuple[Tick, ...]:
+            # A minute's closing quote stands at its end, which begins the next one.
+            first = epoch_minute(part.start) - 1
+            candles = series.between(first, epoch_minute(min(part.end, part.now)) + 1)
+            return tick_page(map(of, candles), part)
+
+        return from_either_end(query, read, ticks_look(query))
+
+    def _minute_quotes(self, candle: Candle) -> list[Quote]:
+        return [self._opening_quote(candle), self._closing_quote(candle)]
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         """Return the newest quote from before that time, None before the window's first bar."""
         series = self._series.get(symbol)
         candle = series.newest(epoch_minute(now - _INSTANT)) if series else None
-        if series is None or candle is None:
+        if candle is None:
             return None
         if candle.start + _ONE_MINUTE <= now:
-            return self._closing_quote(series, candle)
+            return self._closing_quote(candle)
         return self._opening_quote(candle)
 
     def last_trade(self, symbol: str, now: datetime) -> TradeTick | None:
         """Return the newest trade from before that time, None before the window's first bar."""
         series = self._series.get(symbol)
         candle = series.newest(epoch_minute(now - _INSTANT)) if series else None
-        if candle is None:
-            return None
-        end = candle.start + _ONE_MINUTE
-        is_finished = end <= now
-        return TradeTick(
-            at=end if is_finished else candle.start,
-            symbol=symbol,
-            price=candle.close if is_finished else candle.open,
-            size=max(1, candle.volume // 100),
-        )
+        return None if candle is None else newest_trade(candle, now)
 
     def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
         """Return the close of the last ended session, or of one shortly before it."""
@@ -169,23 +177,23 @@ class ReplayMarket:
         last = last_ended_session(self._calendar, now).day
         for days_back in range(_CLOSE_AGE_DAYS_MAX):
             session = self.session(last - days_back * _ONE_DAY)
-            candle = series.finished_day(session) if session else None
-            if candle is not None:
-                return candle.close
+            bar = series.finished_day(session) if session else None
+            if bar is not None:
+                return bar.candle.close
         return None
 
     def _opening_quote(self, candle: Candle) -> Quote:
         return quote_around(candle.symbol, candle.start, candle.open, self._spread_bps)
 
-    def _closing_quote(self, series: Series, candle: Candle) -> Quote:
+    def _closing_quote(self, candle: Candle) -> Quote:
         at = candle.start + _ONE_MINUTE
-        sides = series.quote_sides(epoch_minute(candle.start))
+        sides = self._series[candle.symbol].quote_sides(epoch_minute(candle.start))
         if sides is None:
             return quote_around(candle.symbol, at, candle.close, self._spread_bps)
         bid, bid_size, ask, ask_size = sides
         return Quote(candle.symbol, at, bid, ask, bid_size, ask_size)
 
-    def _day_events(self, day: _Day, after: datetime, until: datetime) -> Iterator[MarketEvent]:
+    def _day_events(self, day: Day, after: datetime, until: datetime) -> Iterator[MarketEvent]:
         """Yield the day's events of the minutes that touch the stretch, session edges included."""
         yield SessionOpened(day.session.opens_at, day.session)
         low = bisect_left(self._minutes, epoch_minute(after) - 1, day.first, day.end)
@@ -197,16 +205,16 @@ class ReplayMarket:
     def _minute_events(self, minute: int) -> Iterator[MarketEvent]:
         candles = self._candles(minute)
         start = minute_moment(minute)
-        for _, candle in candles:
+        for candle in candles:
             yield BarOpened(start, candle.symbol, candle.open)
             yield QuoteTick(start, self._opening_quote(candle))
-        for series, candle in candles:
+        for candle in candles:
             yield BarClosed(start + _ONE_MINUTE, candle)
-            yield QuoteTick(start + _ONE_MINUTE, self._closing_quote(series, candle))
+            yield QuoteTick(start + _ONE_MINUTE, self._closing_quote(candle))
 
-    def _candles(self, minute: int) -> list[tuple[Series, Candle]]:
-        found = ((self._series[symbol], self._series[symbol].at(minute)) for symbol in self.symbols)
-        return [(series, candle) for series, candle in found if candle is not None]
+    def _candles(self, minute: int) -> list[Candle]:
+        found = (self._series[symbol].at(minute) for symbol in self.symbols)
+        return [candle for candle in found if candle is not None]
 
     def events(self, after: datetime, until: datetime) -> tuple[MarketEvent, ...]:
         """Return what happens in after < at <= until, in order."""
@@ -222,7 +230,7 @@ class ReplayMarket:
         """Return what happens at `begins_at` itself."""
         return self.events(self.begins_at - _INSTANT, self.begins_at)
 
-    def _days_from(self, moment: datetime) -> list[_Day]:
+    def _days_from(self, moment: datetime) -> list[Day]:
         """Return the days that close later than that moment."""
         return self._days[bisect_right(self._closes, moment) :]
 
@@ -267,7 +275,7 @@ class ReplayMarket:
         return MinuteStep(
             minute=start,
             end=session.closes_at if closes_session else start + _ONE_MINUTE,
-            candles=tuple(candle for _, candle in self._candles(number)),
+            candles=tuple(self._candles(number)),
             events=tuple(events),
             session=session,
             opens_session=opens_session,

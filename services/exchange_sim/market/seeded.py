@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
+from functools import partial
 
 from services.exchange_sim.market.bar_file import epoch_minute, minute_moment
 from services.exchange_sim.market.calendar import (
@@ -14,6 +14,15 @@ from services.exchange_sim.market.calendar import (
     last_ended_session,
     new_york_day,
     sessions_between,
+)
+from services.exchange_sim.market.history import (
+    Tick,
+    bar_page,
+    bars_look,
+    from_either_end,
+    tick_page,
+    ticks_look,
+    traded,
 )
 from services.exchange_sim.market.port import (
     BarClosed,
@@ -26,19 +35,27 @@ from services.exchange_sim.market.port import (
     Session,
     SessionClosed,
     SessionOpened,
+    TickQuery,
+    TradedBar,
     TradeTick,
 )
+from services.exchange_sim.market.prints import TICKS_PER_MINUTE
 from services.exchange_sim.market.seeded_path import (
     DEFAULT_SYMBOLS,
-    TICK_SECONDS,
-    TICKS_PER_MINUTE,
-    MinuteCents,
     SeededPath,
     dollars,
 )
+from services.exchange_sim.market.seeded_ticks import (
+    TICK,
+    candle_of_minute,
+    day_bar,
+    minute_trades,
+    tick_at,
+    trade_of,
+)
 from services.exchange_sim.market.series import day_stamp
 from services.exchange_sim.market.spread import quote_around
-from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday, merge
+from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
 
@@ -46,7 +63,6 @@ SEEDED_BEGINS_AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 """A Monday, 09:30 in New York: fixed, so that a seed alone decides a run."""
 HISTORY_DAYS = 60
 _ONE_MINUTE = timedelta(minutes=1)
-_TICK = timedelta(seconds=TICK_SECONDS)
 _INSTANT = timedelta(microseconds=1)
 _YEAR_AND_A_DAY = timedelta(days=366)
 
@@ -66,9 +82,13 @@ class SeededMarket:
         self._paths = {symbol: SeededPath(seed, symbol) for symbol in self.symbols}
         self._spread_bps = spread_bps
         self._calendar = EndlessCalendar()
-        self._first_day = new_york_day(SEEDED_BEGINS_AT - timedelta(days=HISTORY_DAYS))
+        self._days: dict[tuple[str, date], TradedBar] = {}
+        self.reach_back(HISTORY_DAYS)
+
+    def reach_back(self, days: int) -> None:
+        """Let history begin so many days before the market's beginning: nothing is stored."""
+        self._first_day = new_york_day(SEEDED_BEGINS_AT - timedelta(days=days))
         self._first_minute = epoch_minute(day_stamp(self._first_day))
-        self._days: dict[tuple[str, date], Candle] = {}
 
     def session(self, day: date) -> Session | None:
         """Return that New York day's session: midnight to midnight."""
@@ -84,36 +104,67 @@ class SeededMarket:
 
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         """Return finished bars, oldest first, from `HISTORY_DAYS` before the start on."""
+        return tuple(bar.candle for bar in self.traded_bars(query))
+
+    def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
+        """Return the same bars with the count and turnover of their trades."""
+        return from_either_end(bounded(query), self._traded_bars, bars_look(query))
+
+    def _traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         path = self._paths.get(query.symbol)
         if path is None:
             return ()
-        query = bounded(query)
         first = bucket_start(query.start, query.timeframe)
         if is_intraday(query.timeframe):
             end = min(query.end + timedelta(days=1), query.now)
-            candles = self._minutes(path, epoch_minute(first), epoch_minute(end))
+            bars = self._minutes(path, epoch_minute(first), epoch_minute(end))
         else:
-            candles = self._daily(path, new_york_day(first), query)
-        merged = merge(candles, query.timeframe)
-        wanted = (candle for candle in merged if query.start <= candle.start <= query.end)
-        return tuple(islice(wanted, query.limit))
+            bars = self._daily(path, new_york_day(first), query)
+        return bar_page(bars, query)
 
-    def _minutes(self, path: SeededPath, first: int, end: int) -> Iterator[Candle]:
+    def _minutes(self, path: SeededPath, first: int, end: int) -> Iterator[TradedBar]:
         for minute in range(max(first, self._first_minute), end):
-            yield _candle(path, minute)
+            yield traded(candle_of_minute(path, minute))
 
-    def _daily(self, path: SeededPath, first: date, query: BarQuery) -> Iterator[Candle]:
+    def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
+        """Return the trades of each tick, from `HISTORY_DAYS` before the start on."""
+        return from_either_end(query, partial(self._ticks, minute_trades), ticks_look(query))
+
+    def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
+        """Return the quotes around each tick and around each minute's close, likewise."""
+        return from_either_end(query, partial(self._ticks, self._minute_quotes), ticks_look(query))
+
+    def _ticks(
+        self, read: Callable[[SeededPath, int], list[Tick]], query: TickQuery
+    ) -> tuple[Tick, ...]:
+        path = self._paths.get(query.symbol)
+        if path is None:
+            return ()
+        # A minute's closing quote stands at its end, which begins the next one.
+        first = max(epoch_minute(query.start) - 1, self._first_minute)
+        end = epoch_minute(min(query.end, query.now)) + 1
+        return tick_page((read(path, minute) for minute in range(first, end)), query)
+
+    def _minute_quotes(self, path: SeededPath, minute: int) -> list[Quote]:
+        closing = self._closing_quote(path.symbol, minute, dollars(path.minute(minute).close))
+        ticks = range(TICKS_PER_MINUTE)
+        return [*(self._quote_of(path, minute, tick) for tick in ticks), closing]
+
+    def _closing_quote(self, symbol: str, minute: int, close: Decimal) -> Quote:
+        return quote_around(symbol, minute_moment(minute + 1), close, self._spread_bps)
+
+    def _daily(self, path: SeededPath, first: date, query: BarQuery) -> Iterator[TradedBar]:
         last = min(new_york_day(query.now), new_york_day(query.end + _YEAR_AND_A_DAY))
         for session in sessions_between(self._calendar, max(first, self._first_day), last):
             if session.closes_at <= query.now:
                 yield self._finished_day(path, session)
             elif session.opens_at + _ONE_MINUTE <= query.now:
-                yield _day_candle(path, session, query.now)
+                yield day_bar(path, session, query.now)
 
-    def _finished_day(self, path: SeededPath, session: Session) -> Candle:
+    def _finished_day(self, path: SeededPath, session: Session) -> TradedBar:
         key = (path.symbol, session.day)
         if key not in self._days:
-            self._days[key] = _day_candle(path, session, session.closes_at)
+            self._days[key] = day_bar(path, session, session.closes_at)
         return self._days[key]
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
@@ -121,19 +172,19 @@ class SeededMarket:
         path = self._paths.get(symbol)
         if path is None:
             return None
-        minute, tick = _tick_at(now)
+        minute, tick = tick_at(now)
         return self._quote_of(path, minute, tick)
 
     def _quote_of(self, path: SeededPath, minute: int, tick: int) -> Quote:
-        at = minute_moment(minute) + tick * _TICK
-        lots = path.tick_size(minute, tick) // 100
+        at = minute_moment(minute) + tick * TICK
         price = dollars(path.tick(minute, tick))
+        lots = path.quote_lots(minute, tick)
         return quote_around(path.symbol, at, price, self._spread_bps, lots)
 
     def last_trade(self, symbol: str, now: datetime) -> TradeTick | None:
         """Return the newest trade at that time, None for a symbol that does not trade here."""
         path = self._paths.get(symbol)
-        return None if path is None else _trade(path, *_tick_at(now))
+        return None if path is None else trade_of(path, *tick_at(now))
 
     def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
         """Return the price at the last New York midnight."""
@@ -162,14 +213,14 @@ class SeededMarket:
         if start == session.opens_at:
             yield SessionOpened(start, session)
         for tick in range(TICKS_PER_MINUTE):
-            at = start + tick * _TICK
+            at = start + tick * TICK
             if not after < at <= until:
                 continue
             for path in self._paths.values():
                 if tick == 0:
                     yield BarOpened(at, path.symbol, dollars(path.tick(minute, 0)))
                 else:
-                    yield _trade(path, minute, tick)
+                    yield trade_of(path, minute, tick)
                 yield QuoteTick(at, self._quote_of(path, minute, tick))
         end = start + _ONE_MINUTE
         if after < end <= until:
@@ -179,9 +230,9 @@ class SeededMarket:
 
     def _closing_events(self, minute: int, end: datetime) -> Iterator[MarketEvent]:
         for path in self._paths.values():
-            candle = _candle(path, minute)
+            candle = candle_of_minute(path, minute)
             yield BarClosed(end, candle)
-            yield QuoteTick(end, quote_around(path.symbol, end, candle.close, self._spread_bps))
+            yield QuoteTick(end, self._closing_quote(path.symbol, minute, candle.close))
 
     def first_events(self) -> tuple[MarketEvent, ...]:
         """Return what happens at `begins_at` itself: trading begins, though it never stopped."""
@@ -192,8 +243,8 @@ class SeededMarket:
 
     def next_event_at(self, after: datetime) -> datetime | None:
         """Return when the next tick comes."""
-        minute, tick = _tick_at(after)
-        return minute_moment(minute) + (tick + 1) * _TICK
+        minute, tick = tick_at(after)
+        return minute_moment(minute) + (tick + 1) * TICK
 
     def skip_closed(self, now: datetime) -> datetime:
         """Return `now`: there is nothing to skip."""
@@ -231,37 +282,3 @@ class SeededMarket:
             yield BarOpened(start, path.symbol, dollars(path.tick(minute, 0)))
             yield QuoteTick(start, self._quote_of(path, minute, 0))
         yield from self._closing_events(minute, start + _ONE_MINUTE)
-
-
-def _tick_at(now: datetime) -> tuple[int, int]:
-    minute = epoch_minute(now)
-    return minute, int((now - minute_moment(minute)).total_seconds()) // TICK_SECONDS
-
-
-def _trade(path: SeededPath, minute: int, tick: int) -> TradeTick:
-    at = minute_moment(minute) + tick * _TICK
-    price = dollars(path.tick(minute, tick))
-    return TradeTick(at, path.symbol, price, path.tick_size(minute, tick))
-
-
-def _candle(path: SeededPath, minute: int) -> Candle:
-    return _candle_of(path.symbol, minute_moment(minute), path.minute(minute))
-
-
-def _candle_of(symbol: str, start: datetime, bar: MinuteCents) -> Candle:
-    return Candle(
-        symbol,
-        start,
-        dollars(bar.open),
-        dollars(bar.high),
-        dollars(bar.low),
-        dollars(bar.close),
-        bar.volume,
-    )
-
-
-def _day_candle(path: SeededPath, session: Session, now: datetime) -> Candle:
-    """Return one bar of the session's minutes that are finished at `now`; at least one is."""
-    end = min(session.closes_at, now)
-    bar = path.span(epoch_minute(session.opens_at), epoch_minute(end))
-    return _candle_of(path.symbol, day_stamp(session.day), bar)

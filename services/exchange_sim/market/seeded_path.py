@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 from services.exchange_sim.market.noise import Wave, levels, whole_at, wholes_of
+from services.exchange_sim.market.prints import (
+    TICKS_PER_MINUTE,
+    Corners,
+    print_prices,
+    print_sizes,
+    turnover,
+)
 
 MINUTES_PER_BLOCK = 60
-TICK_SECONDS = 5
-TICKS_PER_MINUTE = 12
 
 _BASE_CENTS = {
     "AAPL": 23_000,
@@ -47,7 +51,6 @@ _CHARACTER_MIN, _CHARACTER_SPAN = 0.7, 0.7
 """How lively a symbol is, against the average one."""
 _VOLUME_MIN, _VOLUME_SPAN = 5_000, 60_000
 _WHOLE_RANGE = 65_536
-_LAST_TICK = TICKS_PER_MINUTE - 1
 
 
 class MinuteCents(NamedTuple):
@@ -75,6 +78,10 @@ class HourCents(NamedTuple):
             return self
         return HourCents(*(column[:count] for column in self))
 
+    def turnover(self) -> int:
+        """Return the sum of cents times shares over all trades of these minutes."""
+        return sum(turnover(bar[:4], bar[4]) for bar in zip(*self, strict=True))
+
 
 def dollars(cents: int) -> Decimal:
     """Return cents as dollars with two decimals."""
@@ -97,6 +104,8 @@ class SeededPath:
         self._base = _BASE_CENTS.get(symbol, other)
         self.block = lru_cache(maxsize=64)(self._make_block)
         """Minutes of the hour with that number (epoch minute // 60)."""
+        self.prints = lru_cache(maxsize=64)(self._make_prints)
+        """Prices in cents and sizes of the twelve trades of an epoch minute."""
 
     def _whole(self, what: str, place: int) -> int:
         return whole_at(f"{self._key}|{what}", place)
@@ -149,18 +158,27 @@ class SeededPath:
             hour.volumes[offset],
         )
 
-    def span(self, first: int, end: int) -> MinuteCents:
-        """Return the epoch minutes first..end-1 as one; `first` begins an hour, first < end."""
+    def span(self, first: int, end: int) -> tuple[MinuteCents, int]:
+        """Return the epoch minutes first..end-1 as one, and their turnover in cents; `first`
+        begins an hour, first < end.
+        """
         hours: list[HourCents] = []
         for number in range(first // MINUTES_PER_BLOCK, -(-end // MINUTES_PER_BLOCK)):
             hours.append(self.block(number).first_minutes(end - number * MINUTES_PER_BLOCK))
-        return MinuteCents(
+        bar = MinuteCents(
             hours[0].opens[0],
             max(max(hour.highs) for hour in hours),
             min(min(hour.lows) for hour in hours),
             hours[-1].closes[-1],
             sum(sum(hour.volumes) for hour in hours),
         )
+        return bar, sum(hour.turnover() for hour in hours)
+
+    def _make_prints(self, minute: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        bar = self.minute(minute)
+        dice = self._whole("ticks", minute)
+        corners = Corners(bar.open, bar.high, bar.low, bar.close)
+        return print_prices(corners, bar.volume, dice), print_sizes(bar.volume, dice)
 
     def tick(self, minute: int, number: int) -> int:
         """Return the price in cents at that tick (0..11, five seconds apart) of the minute.
@@ -168,19 +186,12 @@ class SeededPath:
         The ticks of a minute begin at its open, touch its high and its low, and end at its
         close.
         """
-        bar = self.minute(minute)
-        dice = self._whole("ticks", minute)
-        early = 1 + dice % 5
-        late = 6 + (dice >> 4) % 5
-        low_first = (dice >> 8) % 4 != 0 if bar.close >= bar.open else (dice >> 8) % 4 == 0
-        first, second = (bar.low, bar.high) if low_first else (bar.high, bar.low)
-        knots = ((0, bar.open), (early, first), (late, second), (_LAST_TICK, bar.close))
-        for (left, left_cents), (right, right_cents) in pairwise(knots):
-            if number <= right:
-                share = (number - left) / (right - left)
-                return left_cents + round((right_cents - left_cents) * share)
-        return bar.close
+        return self.prints(minute)[0][number]
 
     def tick_size(self, minute: int, number: int) -> int:
-        """Return the shares of that tick's trade."""
-        return 100 * (1 + self._whole("size", minute * TICKS_PER_MINUTE + number) % 9)
+        """Return the shares of that tick's trade; those of a minute add up to its volume."""
+        return self.prints(minute)[1][number]
+
+    def quote_lots(self, minute: int, number: int) -> int:
+        """Return the hundreds of shares on each side of that tick's quote."""
+        return 1 + self._whole("size", minute * TICKS_PER_MINUTE + number) % 9

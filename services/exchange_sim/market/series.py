@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from services.exchange_sim.market.bar_file import (
@@ -20,11 +21,13 @@ from services.exchange_sim.market.bar_file import (
     read_rows,
 )
 from services.exchange_sim.market.calendar import NEW_YORK, new_york_day
-from services.exchange_sim.market.port import DroppedRow, Session
+from services.exchange_sim.market.history import traded
+from services.exchange_sim.market.port import ONE_DAY, DroppedRow, Session, TradedBar
 from services.exchange_sim.market.quote_file import QuoteFile, Sides, read_quotes
-from services.exchange_sim.market.timeframe import merge_one
+from services.exchange_sim.market.timeframe import merge_traded
 from shared.models.market import Candle
 
+ROUND_LOT = 100
 _BEGINNING = Window(first=0, end=2**40)
 
 
@@ -59,7 +62,7 @@ class Series:
         self._older_minutes: list[int] = []
         self._older_prices: list[Prices] = []
         self._daily: dict[date, Prices] | None = None
-        self._finished_days: dict[date, Candle | None] = {}
+        self._finished_days: dict[date, TradedBar | None] = {}
         self._quotes: dict[int, Sides] = {}
         if files.quotes is not None:
             quotes = read_quotes(files.quotes, window)
@@ -97,22 +100,19 @@ class Series:
         """Return the real bid and ask at the end of that minute, None when none is known."""
         return self._quotes.get(minute)
 
-    def between(self, first: int, end: int) -> list[Candle]:
-        """Return the bars with first <= minute < end, those before the window included."""
-        candles: list[Candle] = []
+    def between(self, first: int, end: int) -> Iterator[Candle]:
+        """Return the bars with first <= minute < end one by one, those before the window
+        included.
+        """
         if first < self._window.first:
             self._read_older()
             low = bisect_left(self._older_minutes, first)
-            high = bisect_left(self._older_minutes, end)
-            candles = [
-                candle_of(self.symbol, minute_moment(minute), prices)
-                for minute, prices in zip(
-                    self._older_minutes[low:high], self._older_prices[low:high], strict=True
-                )
-            ]
+            for index in range(low, bisect_left(self._older_minutes, end)):
+                start = minute_moment(self._older_minutes[index])
+                yield candle_of(self.symbol, start, self._older_prices[index])
         low = bisect_left(self.minutes, first)
-        high = bisect_left(self.minutes, end)
-        return candles + [self._candle(index) for index in range(low, high)]
+        for index in range(low, bisect_left(self.minutes, end)):
+            yield self._candle(index)
 
     def _read_older(self) -> None:
         if self._has_older:
@@ -123,7 +123,7 @@ class Series:
         self._noted(rows)
         self._older_minutes, self._older_prices = rows.minutes, rows.prices
 
-    def finished_day(self, session: Session) -> Candle | None:
+    def finished_day(self, session: Session) -> TradedBar | None:
         """Return the daily bar of a session that has ended, None when it did not trade.
 
         The daily file's bar where there is one (it holds the closing auction), else the day's
@@ -133,16 +133,19 @@ class Series:
             self._finished_days[session.day] = self._make_day(session)
         return self._finished_days[session.day]
 
-    def _make_day(self, session: Session) -> Candle | None:
+    def _make_day(self, session: Session) -> TradedBar | None:
         prices = self._daily_prices().get(session.day)
         if prices is not None:
-            return candle_of(self.symbol, day_stamp(session.day), prices)
+            candle = candle_of(self.symbol, day_stamp(session.day), prices)
+            # The file says nothing of single trades; a round lot each is what they come to.
+            return replace(traded(candle), trades=max(1, candle.volume // ROUND_LOT))
         return self.day_so_far(session, session.closes_at)
 
-    def day_so_far(self, session: Session, now: datetime) -> Candle | None:
+    def day_so_far(self, session: Session, now: datetime) -> TradedBar | None:
         """Return one bar made of the session's minutes that are finished at `now`."""
-        candles = self.between(epoch_minute(session.opens_at), epoch_minute(now))
-        return merge_one(day_stamp(session.day), tuple(candles)) if candles else None
+        first, end = epoch_minute(session.opens_at), epoch_minute(now)
+        bars = [traded(candle) for candle in self.between(first, end)]
+        return next(merge_traded(bars, ONE_DAY), None)
 
     def _daily_prices(self) -> dict[date, Prices]:
         if self._daily is None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from itertools import groupby
 
 from services.exchange_sim.market.calendar import NEW_YORK, new_york_day
-from services.exchange_sim.market.port import BarQuery, BarUnit, Timeframe
+from services.exchange_sim.market.port import BarQuery, BarUnit, Timeframe, TradedBar
 from shared.models.market import Candle
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
@@ -88,6 +89,18 @@ def merge(candles: Iterable[Candle], timeframe: Timeframe) -> Iterator[Candle]:
     """Return bars of that length made of shorter ones, which must come oldest first."""
     for start, group in groupby(candles, key=lambda candle: bucket_start(candle.start, timeframe)):
         yield merge_one(start, tuple(group))
+
+
+def merge_traded(bars: Iterable[TradedBar], timeframe: Timeframe) -> Iterator[TradedBar]:
+    """Return bars of that length made of shorter ones, which must come oldest first."""
+    groups = groupby(bars, key=lambda bar: bucket_start(bar.candle.start, timeframe))
+    for start, group in groups:
+        parts = tuple(group)
+        yield TradedBar(
+            merge_one(start, tuple(part.candle for part in parts)),
+            sum(part.trades for part in parts),
+            sum((part.turnover for part in parts), Decimal(0)),
+        )
 
 
 def merge_one(start: datetime, candles: tuple[Candle, ...]) -> Candle:

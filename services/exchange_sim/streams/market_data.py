@@ -1,170 +1,159 @@
-"""The data stream: connected, auth, subscribe, batches; msgpack or JSON by Content-Type."""
+"""The data stream: who is connected, what each client hears, and how connections end."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
-import msgpack
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from services.exchange_sim.data_plan import DataPlan
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.gate import Keys
-from services.exchange_sim.http.replies import encode
+from services.exchange_sim.http.gate import Keys, keys_of
 from services.exchange_sim.market.port import MarketEvent
+from services.exchange_sim.streams.connections import Connections
+from services.exchange_sim.streams.data_conversation import (
+    Answer,
+    Conversation,
+    error,
+    refuse,
+)
+from services.exchange_sim.streams.dialects import Dialect, Message, dialect_for
+from services.exchange_sim.streams.narration import Narrator
 from services.exchange_sim.streams.outbox import Outbox
 from services.exchange_sim.streams.session import run_session
-from services.exchange_sim.wire import Document
-from services.exchange_sim.wire_market import stream_document
 
-AUTH_WITHIN_S = 10.0
 BATCH_MAX = 500
 TEST_SYMBOL = "FAKEPACA"
-_CHANNELS = (
-    "trades",
-    "quotes",
-    "bars",
-    "updatedBars",
-    "dailyBars",
-    "statuses",
-    "lulds",
-    "corrections",
-    "cancelErrors",
-)
-_Batch = list[tuple[str, Document]]
-
-
-def _pack_moment(value: object) -> object:
-    if isinstance(value, datetime):
-        return msgpack.Timestamp.from_datetime(value)
-    raise TypeError(f"{type(value).__name__} has no place in a message")
+DELAY = timedelta(minutes=15)
+_LIVE, _TEST, _DELAYED = frozenset({"iex", "sip"}), "test", "delayed_sip"
+_FEEDS = _LIVE | {_TEST, _DELAYED}
+_NOT_FOUND = 404
 
 
 class MarketDataStream:
-    """Every client of /v2/iex, /v2/sip and /v2/test."""
+    """Every client of /v2/iex, /v2/sip, /v2/delayed_sip and /v2/test."""
 
-    def __init__(self, exchange: Exchange, keys: Keys) -> None:
+    def __init__(self, exchange: Exchange, keys: Keys, plan: DataPlan) -> None:
         self._exchange = exchange
         self._keys = keys
+        self._plan = plan
         self._clients: set[_Client] = set()
-        exchange.listeners.market = self._publish
+        self._connections = Connections(plan.stream_connections_max, plan.zombie_s)
+        self._live = Narrator(exchange.market)
+        self._late = Narrator(exchange.market)
+        self._late_until = exchange.now - DELAY
 
-    def _publish(self, events: Sequence[MarketEvent]) -> None:
+    def publish(self, events: Sequence[MarketEvent]) -> None:
+        """Tell every client what happened; called after each move of market time."""
+        now = self._exchange.now
+        since, self._late_until = self._late_until, now - DELAY
         if not self._clients:
             return
-        batch = [found for event in events if (found := stream_document(event)) is not None]
-        for client in self._clients:
-            client.deliver(batch)
+        live = [client for client in self._clients if client.feed != _DELAYED]
+        late = [client for client in self._clients if client.feed == _DELAYED]
+        halts = self._live.halts(self._exchange.books.switches.halted, now)
+        self._deliver(live, [*halts, *self._live.tell(events, _Wants(live))])
+        if late:
+            earlier = self._exchange.market.events(since, self._late_until)
+            self._deliver(late, self._late.tell(earlier, _Wants(late)))
+
+    def _deliver(self, clients: Sequence[_Client], messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        # The test stream is the first symbol under the name that Alpaca gives its test symbol.
+        first = self._exchange.market.symbols[0]
+        renamed = [
+            Message(one.channel, TEST_SYMBOL, {**one.document, "S": TEST_SYMBOL})
+            for one in messages
+            if one.symbol == first and any(client.feed == _TEST for client in clients)
+        ]
+        for client in clients:
+            client.deliver(renamed if client.feed == _TEST else messages)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one client."""
-        await socket.accept()
-        packed = "msgpack" in socket.headers.get("content-type", "")
         feed = socket.path_params.get("feed", "iex")
-        stand_in = self._exchange.market.symbols[0] if feed == "test" else None
-        client = _Client(self._keys, packed=packed, stand_in=stand_in)
-        client.say({"T": "success", "msg": "connected"})
-        timer = asyncio.get_running_loop().call_later(AUTH_WITHIN_S, client.auth_timeout)
+        if feed not in _FEEDS:
+            await socket.send_denial_response(Response(status_code=_NOT_FOUND))
+            return
+        await socket.accept()
+        loop = asyncio.get_running_loop()
+        client = _Client(feed, dialect_for(socket.headers.get("content-type", "")))
+        client.conversation = Conversation(
+            self._plan, lambda key, secret: self._admit(client, key, secret)
+        )
+        client.say(*client.conversation.greet(*keys_of(dict(socket.scope["headers"]))))
+        timer = loop.call_later(self._plan.auth_within_s, client.auth_timeout)
 
         async def handle(frame: bytes) -> None:
-            client.handle(frame)
+            client.say(client.conversation.answer(client.dialect.read(frame)))
 
         self._clients.add(client)
+        code: int | None = None
         try:
-            await run_session(socket, client.outbox, handle, text=not packed)
+            code = await run_session(socket, client.outbox, handle, text=client.dialect.text)
         finally:
             timer.cancel()
             self._clients.discard(client)
+            self._connections.leave(client, code, loop.time())
+
+    def _admit(self, client: _Client, key: str, secret: str) -> int | None:
+        """Return the code that refuses these keys on this feed, None when they may come in."""
+        if self._keys.refusal(key, secret) is not None:
+            return 402
+        if client.feed == "sip" and not self._plan.recent_sip:
+            return 409
+        now_s = asyncio.get_running_loop().time()
+        return None if self._connections.enter(client, (client.feed, key), now_s) else 406
+
+
+class _Wants:
+    """What any of these clients subscribed to; asked once per channel and symbol."""
+
+    def __init__(self, clients: Sequence[_Client]) -> None:
+        self._clients = clients
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def __call__(self, channel: str, symbol: str) -> bool:
+        key = (channel, symbol)
+        if key not in self._known:
+            self._known[key] = any(client.wants(channel, symbol) for client in self._clients)
+        return self._known[key]
 
 
 class _Client:
-    """One client's keys, subscriptions and way of writing."""
+    """One connection: its feed, its dialect, its conversation and what waits for it."""
 
-    def __init__(self, keys: Keys, *, packed: bool, stand_in: str | None) -> None:
-        self._keys = keys
-        self._packed = packed
-        self._stand_in = stand_in
-        self._authenticated = False
-        self._channels: dict[str, set[str]] = {name: set() for name in _CHANNELS}
-        self.outbox = Outbox()
+    conversation: Conversation
 
-    def say(self, *messages: Document) -> None:
-        """Queue messages as one batch."""
-        self.outbox.put(self._written(messages))
+    def __init__(self, feed: str, dialect: Dialect) -> None:
+        self.feed = feed
+        self.dialect = dialect
+        self.outbox = Outbox(farewell=dialect.write([error(407)]))
 
-    def _written(self, messages: Sequence[Document]) -> bytes:
-        if not self._packed:
-            return encode(messages)
-        packed: bytes = msgpack.packb(messages, default=_pack_moment)
-        return packed
+    def wants(self, channel: str, symbol: str) -> bool:
+        """Whether the client may be told of that; the test feed renames its one symbol."""
+        name = TEST_SYMBOL if self.feed == _TEST else symbol
+        return self.conversation.wants(channel, name)
 
-    def _error(self, code: int, message: str) -> None:
-        self.say({"T": "error", "code": code, "msg": message})
+    def say(self, *answers: Answer) -> None:
+        """Queue answers, each a frame of its own; end the connection where one says so."""
+        for answer in answers:
+            self.outbox.put(self.dialect.write([answer.message]))
+            if answer.ends:
+                self.outbox.finish()
 
     def auth_timeout(self) -> None:
-        """Say that nobody authenticated in time."""
-        if not self._authenticated:
-            self._error(404, "auth timeout")
+        """Say that nobody authenticated in time, and end."""
+        if not self.conversation.authenticated:
+            self.say(refuse(404))
 
-    def deliver(self, batch: _Batch) -> None:
-        """Queue what this client subscribed to."""
-        wanted = list(self._wanted(batch))
+    def deliver(self, messages: Sequence[Message]) -> None:
+        """Queue what this client subscribed to, in batches."""
+        wants = self.conversation.wants
+        wanted = [one for one in messages if wants(one.channel, one.symbol)]
         for first in range(0, len(wanted), BATCH_MAX):
-            self.say(*wanted[first : first + BATCH_MAX])
-
-    def _wanted(self, batch: _Batch) -> Iterable[Document]:
-        for channel, message in batch:
-            names = self._channels[channel]
-            if not names:
-                continue
-            if self._stand_in is not None:
-                if message["S"] == self._stand_in and names & {TEST_SYMBOL, "*"}:
-                    yield {**message, "S": TEST_SYMBOL}
-            elif message["S"] in names or "*" in names:
-                yield message
-
-    def handle(self, frame: bytes) -> None:
-        """Answer one message."""
-        message = self._read(frame)
-        if message is None:
-            self._error(400, "invalid syntax")
-        elif message.get("action") == "auth":
-            self._authenticate(message)
-        elif not self._authenticated:
-            self._error(401, "not authenticated")
-        elif message.get("action") in ("subscribe", "unsubscribe"):
-            self._subscribe(message, add=message["action"] == "subscribe")
-        else:
-            self._error(400, "invalid syntax")
-
-    def _read(self, frame: bytes) -> dict[str, Any] | None:
-        try:
-            message = msgpack.unpackb(frame) if self._packed else json.loads(frame)
-        except (ValueError, RecursionError, msgpack.UnpackException):
-            return None
-        return message if isinstance(message, dict) else None
-
-    def _authenticate(self, message: dict[str, Any]) -> None:
-        if self._authenticated:
-            self._error(403, "already authenticated")
-            return
-        key, secret = str(message.get("key") or ""), str(message.get("secret") or "")
-        if self._keys.refusal(key, secret) is not None:
-            self._error(402, "auth failed")
-            return
-        self._authenticated = True
-        self.say({"T": "success", "msg": "authenticated"})
-
-    def _subscribe(self, message: dict[str, Any], *, add: bool) -> None:
-        for channel, names in self._channels.items():
-            listed = message.get(channel)
-            for name in listed if isinstance(listed, list) else []:
-                if add:
-                    names.add(str(name).upper())
-                else:
-                    names.discard(str(name).upper())
-        lists = {channel: sorted(names) for channel, names in self._channels.items()}
-        self.say({"T": "subscription", **lists})
+            self.outbox.put(self.dialect.write(wanted[first : first + BATCH_MAX]))

@@ -13,29 +13,47 @@ class SlowClient(Exception):
     """The client does not read; its connection ends."""
 
 
-class Outbox:
-    """Frames that wait for one client."""
+class Finished(Exception):
+    """Everything is said; the connection ends."""
 
-    def __init__(self) -> None:
+
+class Outbox:
+    """Frames that wait for one client. `farewell` is the last frame for one that does not read."""
+
+    def __init__(self, farewell: bytes | None = None) -> None:
         self._frames: deque[bytes] = deque()
         self._ready = asyncio.Event()
-        self._overflowed = False
+        self._farewell = farewell
+        self._finished = False
+        self.overflowed = asyncio.Event()
+        """Set once too much has piled up: the client is given up."""
 
     def put(self, frame: bytes) -> None:
         """Queue a frame; a client that lets too many pile up is given up."""
         if len(self._frames) >= FRAMES_MAX:
-            self._overflowed = True
+            self.overflowed.set()
             self._frames.clear()
-        if not self._overflowed:
+            if self._farewell is not None:
+                self._frames.append(self._farewell)
+        elif not self.overflowed.is_set():
             self._frames.append(frame)
         self._ready.set()
 
+    def finish(self) -> None:
+        """End the connection once what is queued has been sent."""
+        self._finished = True
+        self._ready.set()
+
     async def pump(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Send frames in order for ever; raises SlowClient after an overflow."""
+        """Send frames in order for ever; raises SlowClient after an overflow, Finished after
+        `finish`.
+        """
         while True:
             await self._ready.wait()
             self._ready.clear()
             while self._frames:
                 await send(self._frames.popleft())
-            if self._overflowed:
+            if self.overflowed.is_set():
                 raise SlowClient("407 slow client")
+            if self._finished:
+                raise Finished

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from services.exchange_sim.streams.outbox import Outbox, SlowClient
+from services.exchange_sim.streams.outbox import Finished, Outbox, SlowClient
 
 Handler = Callable[[bytes], Awaitable[None]]
-_GOING_AWAY = 1001
+_GOING_AWAY, _CUT = 1001, 1006
+_POLICY = 1008
+_GRACE_S = 2.0
+"""So long a client that was given up has to take its last frame."""
 
 
-async def run_session(socket: WebSocket, outbox: Outbox, handle: Handler, *, text: bool) -> None:
-    """Serve the client until it leaves or is given up; `text` chooses the kind of frames."""
+async def run_session(
+    socket: WebSocket, outbox: Outbox, handle: Handler, *, text: bool
+) -> int | None:
+    """Serve the client until it leaves or is given up; `text` chooses the kind of frames.
+
+    Returns the close code that the client left with, None when the exchange ended it.
+    """
 
     async def send(frame: bytes) -> None:
         if text:
@@ -22,28 +31,45 @@ async def run_session(socket: WebSocket, outbox: Outbox, handle: Handler, *, tex
         else:
             await socket.send_bytes(frame)
 
-    reading = asyncio.ensure_future(_read(socket, handle))
-    pumping = asyncio.ensure_future(outbox.pump(send))
+    parts = [
+        asyncio.ensure_future(part)
+        for part in (_read(socket, handle), outbox.pump(send), _give_up(outbox))
+    ]
+    code: int | None = None
     try:
-        done, _ = await asyncio.wait({reading, pumping}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             failure = task.exception()
-            if failure is not None and not isinstance(failure, _ENDINGS):
+            if isinstance(failure, WebSocketDisconnect):
+                code = failure.code
+            elif failure is not None and not isinstance(failure, _ENDINGS):
                 raise failure
     finally:
-        for task in (reading, pumping):
+        for task in parts:
             task.cancel()
-        await asyncio.gather(reading, pumping, return_exceptions=True)
+        await asyncio.gather(*parts, return_exceptions=True)
+    if code is None:
+        with suppress(RuntimeError):
+            await socket.close(_POLICY)
+    return code
 
 
-_ENDINGS = (WebSocketDisconnect, SlowClient, RuntimeError)
+_ENDINGS = (SlowClient, Finished, RuntimeError)
 """A send after the client left is a RuntimeError in Starlette."""
+
+
+async def _give_up(outbox: Outbox) -> None:
+    await outbox.overflowed.wait()
+    await asyncio.sleep(_GRACE_S)
 
 
 async def _read(socket: WebSocket, handle: Handler) -> None:
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", _GOING_AWAY))
+            # uvicorn gives 1005 for a cut line and for a close frame without a code alike, but a
+            # reason, if only an empty one, comes from a close frame alone.
+            said = "reason" in message
+            raise WebSocketDisconnect(message.get("code", _GOING_AWAY) if said else _CUT)
         frame = message.get("bytes")
         await handle(frame if frame is not None else (message.get("text") or "").encode())

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.gate import Keys
+from services.exchange_sim.http.gate import OAUTH_KEY_ID, Keys
 from services.exchange_sim.http.replies import encode
 from services.exchange_sim.records import TradeEvent
 from services.exchange_sim.streams.outbox import Outbox
@@ -87,8 +87,9 @@ class _Client:
         self._outbox.put(encode({"stream": stream, "data": data}))
 
     def _authenticate(self, action: str, words: dict[str, Any]) -> None:
-        key = words.get("key_id") or words.get("key") or words.get("oauth_token") or ""
-        secret = words.get("secret_key") or words.get("secret") or words.get("oauth_token") or ""
+        token = words.get("oauth_token")
+        key = OAUTH_KEY_ID if token else words.get("key_id") or words.get("key") or ""
+        secret = token or words.get("secret_key") or words.get("secret") or ""
         self._authorized = self._keys.refusal(str(key), str(secret)) is None
         self.listening = self.listening and self._authorized
         status = "authorized" if self._authorized else "unauthorized"

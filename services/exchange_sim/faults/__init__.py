@@ -1,0 +1,1 @@
+"""Faults of the simulated exchange: catalogue and decisions (pure), and their effects."""

@@ -1,0 +1,93 @@
+"""Reads orders from exchange_sim.db: every one that the account ever had, live or long ended.
+
+The books keep in memory what may still change; who asks for anything else asks here. What is
+read is what was committed, so ask between deeds, not within one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import merge
+
+from services.exchange_sim.codec import from_text
+from services.exchange_sim.records import SimOrder
+
+_SELECT = "SELECT document FROM orders WHERE account_id = :owner"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderScan:
+    """Which stretch of the orders to read, in the order of their creation."""
+
+    ascending: bool = False
+    after_seq: int | None = None
+    before_seq: int | None = None
+    symbols: frozenset[str] = frozenset()
+    """Empty: of every symbol."""
+    after: datetime | None = None
+    """Only those submitted later than that."""
+    until: datetime | None = None
+    """Only those submitted before that."""
+    live: bool | None = None
+    """True: only live ones; False: only ended ones; None: both."""
+
+
+def _query(scan: OrderScan, symbol: str | None) -> tuple[str, dict[str, object]]:
+    words: dict[str, object] = {}
+    text = _SELECT
+    if symbol is not None:
+        text += " AND symbol = :symbol"
+        words["symbol"] = symbol
+    if scan.after_seq is not None:
+        text += " AND seq > :after"
+        words["after"] = scan.after_seq
+    if scan.before_seq is not None:
+        text += " AND seq < :before"
+        words["before"] = scan.before_seq
+    for name, relation in (("after", ">"), ("until", "<")):
+        moment = getattr(scan, name)
+        if moment is not None:
+            # Both are isoformat() in UTC, which sorts as text.
+            text += f" AND json_extract(document, '$.submitted_at') {relation} :moment_{name}"
+            words[f"moment_{name}"] = moment.astimezone(UTC).isoformat()
+    if scan.live is not None:
+        text += f" AND is_live = {int(scan.live)}"
+    return f"{text} ORDER BY seq {'ASC' if scan.ascending else 'DESC'}", words
+
+
+def _seq(order: SimOrder) -> int:
+    return order.seq
+
+
+class OrderReader:
+    """The orders of one account on disk."""
+
+    def __init__(self, db: sqlite3.Connection, account_id: str) -> None:
+        self._db = db
+        self._account_id = account_id
+
+    def _all(self, query: str, **words: object) -> Iterator[SimOrder]:
+        for row in self._db.execute(query, {"owner": self._account_id} | words):
+            yield from_text(SimOrder, str(row[0]))
+
+    def by_id(self, order_id: str) -> SimOrder | None:
+        """Return an order by the broker's id, None when the account never had it."""
+        return next(self._all(f"{_SELECT} AND id = :name", name=order_id), None)
+
+    def by_client_id(self, client_order_id: str) -> SimOrder | None:
+        """Return an order by the client's id, None when the account never had it."""
+        return next(self._all(f"{_SELECT} AND client_order_id = :name", name=client_order_id), None)
+
+    def group(self, group_id: str) -> list[SimOrder]:
+        """Return every order of a group, oldest first."""
+        return list(self._all(f"{_SELECT} AND group_id = :name ORDER BY seq", name=group_id))
+
+    def scan(self, scan: OrderScan) -> Iterator[SimOrder]:
+        """Yield orders one by one; take as many as the page needs and leave the rest unread."""
+        # One walk along the index for each symbol: a list of many would walk all orders.
+        walks = [_query(scan, symbol) for symbol in sorted(scan.symbols) or (None,)]
+        found = [self._all(query, **words) for query, words in walks]
+        yield from merge(*found, key=_seq, reverse=not scan.ascending)

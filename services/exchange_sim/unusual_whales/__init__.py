@@ -1,0 +1,1 @@
+"""Unusual Whales beside the market: options flow and dark pool prints that follow its prices."""
