@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from dataclasses import fields
 
 import pytest
 
 from services.dashboard.app import ROUTES
+from services.exchange_sim.faults.kinds import KINDS
+from services.exchange_sim.switches import Switches
 from services.supervisor.cli import build_parser
 from services.supervisor.dependencies import IMPORT_NAMES, missing_packages
 from shared.config.paths import StatePaths
@@ -121,3 +124,14 @@ def test_packages_when_the_project_names_them_then_a_start_asks_for_each() -> No
 
     assert named == set(IMPORT_NAMES)
     assert missing_packages() == []
+
+
+def test_exchange_when_it_can_be_switched_then_its_document_names_every_switch_and_fault() -> None:
+    """docs/EXCHANGE.md names each switch and each fault, with its parameters, and no other."""
+    text = (ROOT / "docs" / "EXCHANGE.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text, re.M))
+    switches = {item.name for item in fields(Switches)}
+
+    assert set(rows) == switches | set(KINDS)
+    for name, kind in KINDS.items():
+        assert re.findall(r"`(\w+)`", rows[name]) == list(kind.parameters)
