@@ -44,16 +44,29 @@ def apply_fill(
     More shares than are there close the position and open one on the other side.
     """
     cash = -signed_qty * price
-    if position is None or (position.qty > 0) == (signed_qty > 0):
-        held, cost = (position.qty, position.cost) if position else (ZERO, ZERO)
-        return FillEffect(SimPosition(symbol, held + signed_qty, cost - cash), cash)
+    if position is None:
+        return FillEffect(SimPosition(symbol, signed_qty, -cash, signed_qty, -cash), cash)
+    if (position.qty > 0) == (signed_qty > 0):
+        added = (position.today_qty + signed_qty, position.today_cost - cash)
+        grown = SimPosition(symbol, position.qty + signed_qty, position.cost - cash, *added)
+        return FillEffect(grown, cash)
     rest = position.qty + signed_qty
     if rest == 0 or (rest > 0) != (position.qty > 0):
-        opened = SimPosition(symbol, rest, rest * price) if rest else None
+        cost = rest * price
+        opened = SimPosition(symbol, rest, cost, rest, cost) if rest else None
         return FillEffect(opened, cash, position.qty * price - position.cost)
     kept = (position.cost * rest / position.qty).quantize(COST_DIGITS)
     realized = cash - (position.cost - kept)
-    return FillEffect(SimPosition(symbol, rest, kept), cash, realized)
+    return FillEffect(SimPosition(symbol, rest, kept, *of_today(position, rest)), cash, realized)
+
+
+def of_today(position: SimPosition, rest: Decimal) -> tuple[Decimal, Decimal]:
+    """Return how many of the shares that are left are today's, and their cost: those held over
+    night go first.
+    """
+    if abs(position.today_qty) <= abs(rest):
+        return position.today_qty, position.today_cost
+    return rest, (position.today_cost * rest / position.today_qty).quantize(COST_DIGITS)
 
 
 def _takes_part(order: SimOrder) -> bool:
@@ -83,6 +96,15 @@ def available_qty(position: SimPosition | None, orders: Iterable[SimOrder]) -> D
     closing = Side.SELL if position.qty > 0 else Side.BUY
     free = max(ZERO, abs(position.qty) - held_qty(orders, closing))
     return free if position.qty > 0 else -free
+
+
+def tradable_qty(order: SimOrder, position: SimPosition | None, *, no_shorting: bool) -> Decimal:
+    """Return how many of the order's open shares may trade now: where shorting is forbidden a
+    sell trades no more than is held, whatever was faster.
+    """
+    if not no_shorting or order.side is Side.BUY:
+        return order.remaining
+    return min(order.remaining, max(ZERO, position.qty if position is not None else ZERO))
 
 
 def cost_price(order: SimOrder, bid_ask: tuple[Decimal, Decimal]) -> Decimal:

@@ -44,7 +44,7 @@ def refused(message: str, **fields: object) -> Refusal:
 
 def plain(value: Decimal) -> str:
     """Write a number as Alpaca does: no exponent, no trailing zeros."""
-    text = format(value, "f")
+    text = format(value or ZERO, "f")  # no minus before a zero
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -17,7 +17,7 @@ from services.exchange_sim.order_rules import check_amendment, check_stop_side
 from services.exchange_sim.records import ZERO, LegRole, SimOrder
 from services.exchange_sim.ticket import Amendment, bad_order
 from services.exchange_sim.trailing import trail_stop
-from shared.models.orders import OrderClass, OrderStatus, OrderType, Side
+from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
 
 _UNSENT = frozenset({OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW})
 _REPLACEABLE = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.HELD})
@@ -40,6 +40,7 @@ class Amending:
         self._check_fields(old, amendment)
         self._desk.check_client_id(amendment.client_order_id)
         new = self._replacement(old, amendment, moment)
+        self._check_time_in_force(new)
         self._check_market(old, new, moment)
         stamp = self._books.stamp(moment.at)
         self._books.put(
@@ -76,6 +77,14 @@ class Amending:
         if amendment.qty <= old.filled_qty:
             raise bad_order("qty must be greater than the filled quantity")
 
+    def _check_time_in_force(self, new: SimOrder) -> None:
+        if new.time_in_force is not TimeInForce.GTC:
+            return
+        if new.qty != new.qty.to_integral_value():
+            raise bad_order("fractional orders must be DAY orders")
+        if new.extended_hours and not self._books.switches.gtc_extended_hours:
+            raise bad_order("extended hours order must be DAY limit orders")
+
     def _replacement(self, old: SimOrder, amendment: Amendment, moment: Moment) -> SimOrder:
         at = self._books.stamp(moment.at)
         new = replace(
@@ -87,7 +96,7 @@ class Amending:
             submitted_at=at,
             updated_at=at,
             working_since=None,
-            triggered=False,
+            triggered=_stays_elected(old, amendment),
             qty=(amendment.qty or old.qty) - old.filled_qty,
             filled_qty=ZERO,
             filled_avg_price=None,
@@ -129,6 +138,12 @@ class Amending:
     def _reference(leg: SimOrder) -> Decimal:
         price = leg.limit_price if leg.role is LegRole.TARGET else leg.stop_price
         return price or ZERO
+
+
+def _stays_elected(old: SimOrder, amendment: Amendment) -> bool:
+    """Whether a stop that was touched goes on as what it became: only a new stop waits again."""
+    same_stop = amendment.stop_price in (None, old.stop_price)
+    return old.triggered and same_stop and amendment.trail is None
 
 
 def _with_trail(order: SimOrder, trail: Decimal) -> SimOrder:

@@ -38,6 +38,11 @@ def not_found(message: str) -> Refusal:
     return Refusal(NOT_FOUND, NOT_FOUND_CODE, message)
 
 
+def _replaced_name(order: SimOrder) -> str:
+    waits = order.status is OrderStatus.PENDING_NEW and order.replaces is not None
+    return order.replaces if waits and order.replaces is not None else order.id
+
+
 class Desk:
     """Handles order requests on the books."""
 
@@ -58,18 +63,30 @@ class Desk:
     def worth(self, now: datetime, without: str | None = None) -> Worth:
         """Return the account's numbers; without the reservation of one order."""
         books = self._books
-        reserved = ZERO
-        for order in books.live_orders():
-            if order.id != without:
-                position = books.positions.get(order.symbol)
-                reserved += reservation(order, position, self._bid_ask(order.symbol, now))
         prices = {
             symbol: price
             for symbol in books.positions
             if (price := self._tape.last(symbol, now)) is not None
         }
         multiplier = books.account.configuration.max_margin_multiplier
+        reserved = self._reserved(now, without)
         return worth_of(books.account.cash, books.positions.values(), prices, reserved, multiplier)
+
+    def _reserved(self, now: datetime, without: str | None) -> Decimal:
+        books = self._books
+        reserved: dict[str, Decimal] = {}
+        quotes: dict[str, tuple[Decimal, Decimal]] = {}
+        for order in books.live_orders():
+            symbol = order.symbol
+            if order.id == without:
+                continue
+            if symbol not in quotes:
+                quotes[symbol] = self._bid_ask(symbol, now)
+            dollars = reservation(order, books.positions.get(symbol), quotes[symbol])
+            # Of an order and its replacement only one fills: the dearer counts.
+            name = _replaced_name(order)
+            reserved[name] = max(reserved.get(name, ZERO), dollars)
+        return sum(reserved.values(), ZERO)
 
     def standing(self, order: SimOrder, moment: Moment, without: str | None = None) -> Standing:
         """Return what an order is judged by."""

@@ -98,7 +98,7 @@ class Exchange:
         self._player = Player(books, self.desk, self.tape, execution)
 
     def _begin(self) -> None:
-        with self._deed():
+        with self._deed(settles=False):
             if not self.books.account.begun:
                 self.books.update_account(begun=True)
                 if not self.pace.is_lock_step:
@@ -107,13 +107,13 @@ class Exchange:
                 self._next_minute()
 
     @contextmanager
-    def _deed(self) -> Iterator[None]:
+    def _deed(self, *, settles: bool = True) -> Iterator[None]:
         """Do something to the books, then write it, then tell. What cannot be written did not
-        happen: the books are read again from disk.
+        happen: the books are read again from disk. At the start nobody knows the faults yet.
         """
         try:
             yield
-            if self.pace.is_lock_step:
+            if settles and self.pace.is_lock_step:
                 self._settle()
             changes = self.books.take_changes()
             self._store.save(self.books, changes)

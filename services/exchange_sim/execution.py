@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
 from services.exchange_sim import groups
-from services.exchange_sim.account import available_qty
+from services.exchange_sim.account import available_qty, tradable_qty
 from services.exchange_sim.books import Books
 from services.exchange_sim.matching import (
     Match,
@@ -115,15 +115,22 @@ class Execution:
     def _fill(self, order: SimOrder, price: Decimal, at: datetime) -> None:
         if order.notional is not None:
             order = self._books.put(replace(order, qty=self._sized(order, price)))
-        if order.remaining <= 0:
+        tradable = self._tradable(order)
+        kills = order.time_in_force is TimeInForce.FOK and tradable < order.remaining
+        if kills or tradable <= 0:
             groups.end_with_group(self._books, order, OrderStatus.CANCELED, at)
             return
-        filled = self._books.fill(order.id, self._fill_qty(order), price, at)
+        filled = self._books.fill(order.id, min(tradable, self._fill_qty(order)), price, at)
         if order.status is OrderStatus.PENDING_CANCEL and not filled.is_live:
             self._books.announce("order_cancel_rejected", filled)
         groups.after_fill(self._books, filled, at)
         if filled.is_live and filled.time_in_force is TimeInForce.IOC:
             groups.end_with_group(self._books, filled, OrderStatus.CANCELED, at)
+
+    def _tradable(self, order: SimOrder) -> Decimal:
+        books = self._books
+        forbidden = books.account.configuration.no_shorting
+        return tradable_qty(order, books.positions.get(order.symbol), no_shorting=forbidden)
 
     def _sized(self, order: SimOrder, price: Decimal) -> Decimal:
         """Return the shares that a notional order trades at a price; a sell takes no shares that

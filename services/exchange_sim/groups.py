@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from services.exchange_sim.account import tradable_qty
 from services.exchange_sim.books import Books
 from services.exchange_sim.naming import seeded_fraction
 from services.exchange_sim.records import ZERO, LegRole, SimOrder
@@ -19,6 +20,9 @@ from shared.models.numbers import round_to_tick
 from shared.models.orders import OrderStatus
 
 _LEGS = (LegRole.TARGET, LegRole.STOP)
+_PENDING = frozenset(
+    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
+)
 
 
 def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
@@ -30,10 +34,10 @@ def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
             _activate_legs(books, order, at)
         return
     for other in _live_others(books, order):
+        if other.replaces == order.id:
+            continue  # settling.py shortens or rejects it
         if order.status is OrderStatus.FILLED:
             _end_sibling(books, order, other, at)
-        elif other.replaces == order.id:
-            continue  # shortened when it takes the place of this order
         elif order.remaining + other.filled_qty < other.qty:
             books.put(
                 replace(
@@ -46,7 +50,12 @@ def after_fill(books: Books, order: SimOrder, at: datetime) -> None:
 
 def _end_sibling(books: Books, filled: SimOrder, other: SimOrder, at: datetime) -> None:
     switches = books.switches
-    races = not other.inert and other.working_since is not None
+    tradable = tradable_qty(
+        other,
+        books.positions.get(other.symbol),
+        no_shorting=books.account.configuration.no_shorting,
+    )
+    races = not other.inert and other.working_since is not None and tradable == other.remaining
     if races and seeded_fraction("both", filled.id) < switches.both_exits_rate:
         price = filled.filled_avg_price or ZERO
         books.fill(other.id, other.remaining, round_to_tick(price), at)
@@ -66,9 +75,15 @@ def _live_others(books: Books, order: SimOrder) -> list[SimOrder]:
 
 def _activate_legs(books: Books, entry: SimOrder, at: datetime) -> None:
     legs = [leg for leg in _live_others(books, entry) if leg.role in _LEGS and leg.inert]
+    has_target = any(leg.role is LegRole.TARGET for leg in legs)
     for leg in legs:
         moment = books.stamp(at)
-        beside_target = leg.role is LegRole.STOP and len(legs) > 1
+        if leg.status in _PENDING:
+            # Asked to end or to be replaced while inert: settling.py carries that out.
+            working_since = None if leg.status is OrderStatus.PENDING_NEW else at
+            books.put(replace(leg, inert=False, working_since=working_since, updated_at=moment))
+            continue
+        beside_target = leg.role is LegRole.STOP and has_target
         status = OrderStatus.HELD if beside_target else OrderStatus.NEW
         active = replace(leg, inert=False, working_since=at, status=status, updated_at=moment)
         books.put(active)

@@ -26,7 +26,7 @@ def is_extended(session: Session | None, at: datetime) -> bool:
 def extended_close(closes_at: datetime) -> datetime:
     """Return the end of the after-hours of a session that closes then."""
     local = closes_at.astimezone(NEW_YORK)
-    if not EXTENDED_FROM < local.time() < EXTENDED_TO:
+    if not EXTENDED_FROM <= local.time() < EXTENDED_TO:
         return closes_at
     end = local.replace(hour=EXTENDED_TO.hour, minute=0, second=0, microsecond=0)
     return end.astimezone(UTC)

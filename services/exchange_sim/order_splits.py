@@ -44,7 +44,7 @@ def converted(order: SimOrder, ratio: Decimal) -> SimOrder:
         limit_price=_price(order.limit_price, ratio),
         stop_price=_price(order.stop_price, ratio),
         trail_price=_price(order.trail_price, ratio),
-        hwm=None if order.hwm is None else order.hwm / ratio,
+        hwm=_price(order.hwm, ratio),
         filled_qty=ZERO,
         filled_avg_price=None,
         filled_at=None,

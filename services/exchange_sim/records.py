@@ -122,6 +122,10 @@ class SimPosition:
     qty: Decimal
     cost: Decimal
     """What the shares cost, to the last digit; negative for a short."""
+    today_qty: Decimal = field(default=ZERO, compare=False)
+    """Those of the shares that were opened on the running trading day."""
+    today_cost: Decimal = field(default=ZERO, compare=False)
+    """What those cost: the day's gain begins there, that of the others at the prior close."""
 
     @property
     def avg_entry_price(self) -> Decimal:

@@ -21,6 +21,7 @@ from services.exchange_sim.faults.lines import Lines
 from services.exchange_sim.faults.middleware import FaultParts
 from services.exchange_sim.faults.sessions import StreamSessions
 from services.exchange_sim.pacer import Pacer
+from services.exchange_sim.streams.session import FRAME_BYTES_MAX
 from shared.clock import Clock
 from shared.errors import ConfigFault, TransientFault
 from shared.telemetry.logs import log_event
@@ -105,6 +106,7 @@ class Service:
                 application,
                 http=faults.lines.protocol(),
                 ws="websockets-sansio",
+                ws_max_size=FRAME_BYTES_MAX,
                 lifespan="off",
                 log_config=None,
                 log_level="warning",

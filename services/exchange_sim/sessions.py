@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from services.exchange_sim import groups
-from services.exchange_sim.account import Worth
+from services.exchange_sim.account import FillEffect, Worth
 from services.exchange_sim.books import Books
 from services.exchange_sim.desk import Desk
 from services.exchange_sim.market.port import Session
-from services.exchange_sim.records import EquityDay, SimOrder
+from services.exchange_sim.records import ZERO, EquityDay, SimOrder
 from shared.models.orders import OrderStatus, TimeInForce
 
 
@@ -17,6 +18,9 @@ def open_session(books: Books, desk: Desk, at: datetime) -> None:
     """Make the orders that were queued overnight work, before the first trade."""
     books.update_account(session_open=True)
     books.roll_day()
+    for symbol, position in list(books.positions.items()):
+        held = replace(position, today_qty=ZERO, today_cost=ZERO)
+        books.book(symbol, FillEffect(held, ZERO))
     _end_due(books, at)
     for order in books.live_orders():
         if order.status is OrderStatus.ACCEPTED:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from fractions import Fraction
 
-from services.exchange_sim.account import COST_DIGITS, FillEffect
+from services.exchange_sim.account import COST_DIGITS, FillEffect, of_today
 from services.exchange_sim.records import ZERO, SimPosition
 
 HEADER = "symbol,last_date_before,split_factor_before,split_factor_after,ratio"
@@ -88,7 +88,8 @@ def split_position(position: SimPosition, ratio: Decimal, price: Decimal) -> Spl
     whole = new_qty.to_integral_value(ROUND_DOWN)
     if new_qty == 0:
         return SplitEffect(FillEffect(None, ZERO, -position.cost), change)
-    converted = SimPosition(position.symbol, new_qty, position.cost)
+    todays = ((position.today_qty * ratio).quantize(_SHARE_DIGITS, ROUND_DOWN), position.today_cost)
+    converted = SimPosition(position.symbol, new_qty, position.cost, *todays)
     fraction = new_qty - whole
     if ratio >= _ONE or not fraction:
         return SplitEffect(FillEffect(converted, ZERO), change)
@@ -102,4 +103,6 @@ def paid_out(position: SimPosition, fraction: Decimal, cash: Decimal) -> FillEff
     if rest == 0:
         return FillEffect(None, cash, cash - position.cost)
     kept = (position.cost * rest / position.qty).quantize(COST_DIGITS)
-    return FillEffect(SimPosition(position.symbol, rest, kept), cash, cash - (position.cost - kept))
+    todays = of_today(position, rest)
+    left = SimPosition(position.symbol, rest, kept, *todays)
+    return FillEffect(left, cash, cash - (position.cost - kept))

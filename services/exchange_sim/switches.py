@@ -2,7 +2,7 @@
 
 The defaults are the better known or the kinder behaviour; a drill turns the other one on, on the
 command line (`--switch NAME=VALUE`), in the environment, or while the exchange runs
-(`PATCH /sim/switches`). All times are market seconds.
+(`PATCH /sim/switches`). Times are market seconds, but for `zombie_s`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 SWITCHES_VARIABLE = "SHT_EXCHANGE_SWITCHES"
 """Switches in the environment: `NAME=VALUE`, blanks between them."""
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+_COUNT_DIGITS_MAX = 9
 
 
 class SiblingEnd(StrEnum):
@@ -87,6 +89,10 @@ class Switches:
     """Trailing stops at any split: "cancel or adjust upon its own discretion"."""
     split_groups: SplitRule = SplitRule.KEEP
     """Orders of a bracket, OCO or OTO at any split: sent as do-not-reduce, do-not-cancel."""
+    trading_streams_max: int = 0
+    """Connections of one pair of keys to the trading stream, 0 for no limit; one more is 406."""
+    zombie_s: float = 90.0
+    """Real seconds for which such a connection still counts after it ended without a close."""
     not_fractionable: frozenset[str] = frozenset()
     """Symbols of which no fractions trade."""
     halted: frozenset[str] = frozenset()
@@ -121,7 +127,13 @@ def _value(name: str, text: str, default: object) -> object:
         return type(default)(text.lower())
     if isinstance(default, frozenset):
         return frozenset(word.strip().upper() for word in text.split(",") if word.strip())
-    return _number(name, text)
+    return _count(name, text) if isinstance(default, int) else _number(name, text)
+
+
+def _count(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _COUNT_DIGITS_MAX):
+        raise ValueError(f"switch {name}={text!r}: write a whole number from 0 on")
+    return int(text)
 
 
 def _number(name: str, text: str) -> float:

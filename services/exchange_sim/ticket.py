@@ -6,6 +6,7 @@ here; the rules of fields are in order_rules.py, those of books and prices in ad
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,7 @@ NUMBER_MAX = Decimal(1_000_000_000)
 """Shares or dollars; the product of two such numbers keeps its cents in Decimal's 28 digits."""
 _FINEST = Decimal("0.000000001")
 _INTENTS = frozenset({"buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"})
+_SPELLING = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(nan|inf\w*)", re.I)
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -97,6 +99,9 @@ def number(body: Mapping[str, Any], name: str) -> Decimal | None:
 
 def positive(text: str, name: str) -> Decimal:
     """Read a number that the books can compute with; raises Refusal."""
+    # Decimal also reads 1_000, blanks around and the digits of every script: Alpaca does not.
+    if _SPELLING.fullmatch(text) is None:
+        raise bad_form(f"{name} is not a number")
     try:
         result = Decimal(text)
     except InvalidOperation:

@@ -102,7 +102,8 @@ def position_document(
     value = position.qty * current
     basis = position.cost
     gain = value - basis
-    today = position.qty * (current - lastday)
+    begun = (position.qty - position.today_qty) * lastday + position.today_cost
+    today = value - begun
     return {
         "asset_id": asset_id(position.symbol),
         "symbol": position.symbol,
@@ -118,7 +119,7 @@ def position_document(
         "unrealized_pl": plain(gain),
         "unrealized_plpc": _ratio(gain, abs(basis)),
         "unrealized_intraday_pl": plain(today),
-        "unrealized_intraday_plpc": _ratio(today, abs(position.qty * lastday)),
+        "unrealized_intraday_plpc": _ratio(today, abs(begun)),
         "current_price": plain(current),
         "lastday_price": plain(lastday),
         "change_today": _ratio(current - lastday, lastday),

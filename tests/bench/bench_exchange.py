@@ -10,6 +10,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,18 @@ from tests.support.exchange_process import HEADERS, ExchangeProcess
 TIMED = 2_000
 STREAMED = 2_000
 SUBSCRIBERS = 4
+SENDERS = 2
 MEMORY_ORDERS = (10_000, 100_000)
 BARS = 10_000_000
 PAGE_BARS = 10_000
+HISTORY = "/v2/stocks/bars?timeframe=1Min&symbols=SPY"
 DEEP = ("--symbols", "SPY", "--history-days", "7000")
 """More than ten million minutes of one symbol."""
-EDGE_PAGES = 20
+PLACES = ("beginning", "middle", "end")
+PAGES = 8
+"""Pages one after the other at each place."""
+LIVE_S = 8.0
+LIVE_SPEED = ("--speed", "600")
 WAIT_S = 60.0
 RICH = ("--cash", "1000000000")
 """Enough for every share of a run."""
@@ -139,37 +147,92 @@ def memory_row(folder: Path) -> Row:
     """Compare the process's memory after few and after many orders."""
     with ExchangeProcess(folder, *RICH) as exchange:
         process = psutil.Process(exchange.pid)
-        client = Client(exchange.port)
+        clients = [Client(exchange.port) for _ in range(SENDERS)]
         sizes = []
         sent = 0
         for goal in MEMORY_ORDERS:
-            while sent < goal:
-                client.order()
-                sent += 1
+            each = (goal - sent) // SENDERS
+            with ThreadPoolExecutor(SENDERS) as pool:
+                for done in [pool.submit(send, client, each) for client in clients]:
+                    done.result()
+            sent = goal
             sizes.append(process.memory_info().rss / _MIB)
     few, many = MEMORY_ORDERS
     name = f"exchange: memory after {many} orders"
     return Row(name, "MiB", sizes[1], 1.1, f"after {few}", sizes[0])
 
 
-def history_row(folder: Path) -> Row:
-    """Walk ten million bars page by page; the last pages beside the first ones."""
+def send(client: Client, orders: int) -> None:
+    """Send so many orders one after the other."""
+    for _ in range(orders):
+        client.order()
+
+
+def live_row(folder: Path) -> Row:
+    """Count what four subscribers to everything on the data stream get in some seconds."""
+    with ExchangeProcess(folder, *LIVE_SPEED) as exchange, contextlib.ExitStack() as stack:
+        counts: list[int] = []
+        threads = []
+        begun = time.perf_counter()
+        for _ in range(SUBSCRIBERS):
+            stream = stack.enter_context(market_subscriber(exchange.port))
+            arguments = (stream, begun + LIVE_S, counts)
+            threads.append(threading.Thread(target=count_until, args=arguments))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if len(counts) != SUBSCRIBERS or not min(counts):
+        raise RuntimeError(f"{SUBSCRIBERS} subscribers got {counts} market messages")
+    name = f"exchange: a market message to {SUBSCRIBERS} streams"
+    return Row(name, "ms", LIVE_S / sum(counts) * 1e3, 1.0)
+
+
+def market_subscriber(port: int) -> ClientConnection:
+    """Return a connection that listens to every symbol's trades, quotes and bars."""
+    stream = connect(f"ws://127.0.0.1:{port}/v2/iex", additional_headers=HEADERS, max_queue=None)
+    everything = {name: ["*"] for name in ("trades", "quotes", "bars")}
+    stream.send(json.dumps({"action": "subscribe", **everything}))
+    while json.loads(stream.recv(timeout=WAIT_S))[0]["T"] != "subscription":
+        pass
+    return stream
+
+
+def count_until(stream: ClientConnection, end_s: float, counts: list[int]) -> None:
+    """Count messages until that moment."""
+    messages = 0
+    while time.perf_counter() < end_s:
+        messages += len(json.loads(stream.recv(timeout=WAIT_S)))
+    counts.append(messages)
+
+
+def history_rows(folder: Path) -> Iterator[Row]:
+    """Read pages at three places of ten million bars in turn; each beside the beginning's."""
     with ExchangeProcess(folder, *DEEP) as exchange:
         client = Client(exchange.port)
-        query = f"/v2/stocks/bars?timeframe=1Min&limit={PAGE_BARS}&symbols=SPY&start=2000-01-01"
-        seconds: list[float] = []
-        bars, token = 0, ""
-        while token is not None and bars < BARS:
-            begun = time.perf_counter()
-            page = client.call("GET", query + (f"&page_token={token}" if token else ""))
-            seconds.append(time.perf_counter() - begun)
-            bars += sum(len(rows) for rows in page["bars"].values())
-            token = page["next_page_token"]
-    if bars < BARS:
-        raise RuntimeError(f"the history ended after {bars} of {BARS} bars")
-    first, last = median(seconds[:EDGE_PAGES]) * 1e3, median(seconds[-EDGE_PAGES:]) * 1e3
-    name = f"exchange: a page at the end of {BARS} bars"
-    return Row(name, "ms", last, 1.3, "a page at their beginning", first)
+        first = client.call("GET", f"{HISTORY}&limit=1&start=2000-01-01")["bars"]["SPY"][0]["t"]
+        beginning = datetime.fromisoformat(first)
+        walks = []
+        for place in range(len(PLACES)):
+            minutes = (BARS - PAGES * PAGE_BARS) * place // (len(PLACES) - 1)
+            walks.append(pages(client, beginning + timedelta(minutes=minutes)))
+        taken = [median(list(seconds)) for seconds in zip(*zip(*walks, strict=True), strict=True)]
+    for where, seconds in list(zip(PLACES, taken, strict=True))[1:]:
+        name = f"exchange: a page at the {where} of {BARS} bars"
+        yield Row(name, "ms", seconds * 1e3, 1.3, "a page at their beginning", taken[0] * 1e3)
+
+
+def pages(client: Client, start: datetime) -> Iterator[float]:
+    """Read full pages from there on and yield the seconds of each."""
+    query = f"{HISTORY}&limit={PAGE_BARS}&start={start:%Y-%m-%dT%H:%M:%SZ}"
+    token = ""
+    for _ in range(PAGES):
+        begun = time.perf_counter()
+        page = client.call("GET", f"{query}&page_token={token}")
+        yield time.perf_counter() - begun
+        if len(page["bars"].get("SPY", ())) != PAGE_BARS:
+            raise RuntimeError(f"the history from {start} on ends before {PAGES} full pages")
+        token = page["next_page_token"]
 
 
 def rows() -> Iterator[Row]:
@@ -178,5 +241,6 @@ def rows() -> Iterator[Row]:
         folder = Path(name)
         yield from order_rows(folder / "orders")
         yield from stream_rows(folder / "streams")
+        yield live_row(folder / "live")
         yield memory_row(folder / "memory")
-        yield history_row(folder / "history")
+        yield from history_rows(folder / "history")

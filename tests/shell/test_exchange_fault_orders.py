@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +145,30 @@ def test_split_when_it_comes_over_night_then_shares_and_price_follow(
         float(before["avg_entry_price"]) / 2, rel=1e-6
     )
     assert before["qty"] == "3"
+
+
+def test_lasting_faults_when_the_exchange_dies_then_they_hold_from_its_first_moment(
+    tmp_path: Path,
+) -> None:
+    """No accepted cancellation slips through the restart, and nothing is counted twice."""
+    with ExchangeProcess(tmp_path) as exchange:
+        orders = [named(exchange, f"killed-{number}") for number in range(2)]
+        path = f"/v2/orders/{orders[1]}"
+        wait_until(lambda: exchange.call("GET", path).json()["status"] == "new")
+        stuck = switch_on(exchange, "stuck_pending_cancel")
+        halt = switch_on(exchange, "halt", scope={"symbol": "XOM"})
+        for order in orders:
+            assert exchange.call("DELETE", f"/v2/orders/{order}").status_code == 204
+        wait_until(lambda: (acted(exchange, stuck), acted(exchange, halt)) == (2, 1))
+        saved = tmp_path / "state" / "exchange_sim_standalone.faults.json"
+        wait_until(lambda: '"acted":2' in saved.read_text())
+
+        exchange.kill()
+        exchange.start()
+
+        begun = exchange.call("GET", "/v2/clock").json()["timestamp"]
+        wait_until(lambda: exchange.call("GET", "/v2/clock").json()["timestamp"] > begun)
+        found = [exchange.call("GET", f"/v2/orders/{order}").json()["status"] for order in orders]
+        assert found == ["pending_cancel", "pending_cancel"]
+        assert (acted(exchange, stuck), acted(exchange, halt)) == (2, 1)
+        assert fault_state(exchange, stuck)["seen"] == 2

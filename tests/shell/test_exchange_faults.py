@@ -215,14 +215,30 @@ def test_connection_when_refused_then_the_kernel_refuses_and_the_lease_reopens(
     with pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", exchange.port))
 
-    def is_open() -> bool:
-        try:
-            return exchange.call("GET", "/v2/clock").status_code == 200
-        except requests.ConnectionError:
-            return False
-
-    wait_until(is_open)
+    wait_until(lambda: _is_open(exchange))
     assert acted(exchange, fault) == 1
+
+
+def test_connections_when_two_leases_overlap_then_the_port_stays_shut_between_them(
+    exchange: ExchangeProcess,
+) -> None:
+    """The second lease takes over without a gap, and is counted."""
+    first = switch_on(exchange, "refuse_connection", starts_in_s=0.3, lease_s=0.5)
+    second = switch_on(exchange, "refuse_connection", starts_in_s=0.4, lease_s=1.5)
+
+    wait_until(lambda: not _is_open(exchange))
+    begun = time.monotonic()
+    wait_until(lambda: _is_open(exchange))
+
+    assert time.monotonic() - begun > 1
+    assert (acted(exchange, first), acted(exchange, second)) == (1, 1)
+
+
+def _is_open(exchange: ExchangeProcess) -> bool:
+    try:
+        return exchange.call("GET", "/v2/clock").status_code == 200
+    except requests.ConnectionError:
+        return False
 
 
 def test_fields_when_bent_then_only_on_the_endpoint_that_is_named(

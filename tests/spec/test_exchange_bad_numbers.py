@@ -18,6 +18,11 @@ UNBOOKABLE = (
     "1e-400",
     "1e-99999999999",
     "1." + "0" * 40 + "1",
+    "1_0",
+    " 5",
+    "\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH DIGIT TWO}",
+    True,
+    [5],
 )
 
 
@@ -31,7 +36,7 @@ UNBOOKABLE = (
     ],
 )
 def test_order_when_a_number_cannot_be_booked_then_422_and_nothing_is_stored(
-    field: str, more: dict[str, Any], value: str
+    field: str, more: dict[str, Any], value: object
 ) -> None:
     """What Decimal can read but not compute or write is refused before it reaches the books."""
     venue = Venue()

@@ -78,6 +78,9 @@ def test_stranger_when_speaking_then_hears_the_code_of_its_mistake(
         ({"action": "dance"}, 400),
         ({"action": "subscribe", "bars": "SPY"}, 400),
         ({"action": "subscribe", "bars": [1]}, 400),
+        ({"action": "subscribe", "bars": ["\ud800"]}, 400),
+        ({"action": "subscribe", "bars": ["A" * 33]}, 400),
+        ({"action": "subscribe", "bars": [f"S{number}" for number in range(20_001)]}, 405),
         ({"action": "subscribe", "what": ["ever"]}, None),
     ],
 )

@@ -179,6 +179,8 @@ def test_symbols_when_a_request_names_them_anywhere_then_all_are_found() -> None
         ({"kind": "silence", "lease_s": 1, "laese": 2}, "laese", "is not known"),
         ({"kind": "silence", "lease_s": 1, "probability": 2}, "probability", "from 0 to 1"),
         ({"kind": "silence", "lease_s": 1, "times": 0}, "times", "write a whole number"),
+        ({"kind": "half_open", "lease_s": 1, "times": 2}, "times", "leave it out"),
+        ({"kind": "stream_mute", "lease_s": 1, "probability": 0}, "probability", "leave it out"),
         ({"kind": "silence", "lease_s": 1, "seed": 1.5}, "seed", "write a whole number"),
         ({"kind": "silence", "lease_s": 1, "scope": []}, "scope", "write an object"),
         (

@@ -54,6 +54,7 @@ def test_extended_close_when_session_closes_then_eight_o_clock() -> None:
     """Half days too; a market that never closes has no after-hours."""
     assert extended_close(new_york(16, 0)) == new_york(20, 0)
     assert extended_close(new_york(13, 0)) == new_york(20, 0)
+    assert extended_close(new_york(4, 0)) == new_york(20, 0)  # sent as the pre-market begins
     assert extended_close(new_york(0, 0)) == new_york(0, 0)
 
 

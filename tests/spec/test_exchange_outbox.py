@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocket
 
-from services.exchange_sim.streams.outbox import FRAMES_MAX, Finished, Outbox, SlowClient
+from services.exchange_sim.streams.outbox import (
+    BYTES_MAX,
+    FRAMES_MAX,
+    Finished,
+    Outbox,
+    SlowClient,
+)
 from services.exchange_sim.streams.session import run_session
 
 pytestmark = pytest.mark.unit
@@ -50,6 +56,35 @@ def test_outbox_when_the_client_does_not_read_then_it_is_given_up_without_waitin
 
         with pytest.raises(SlowClient):
             await outbox.pump(send)
+
+    asyncio.run(run())
+
+
+def test_outbox_when_a_few_frames_are_large_then_it_is_given_up_by_their_size() -> None:
+    """Memory is bounded by bytes, not by frames alone; what was read counts no more."""
+
+    async def run() -> None:
+        outbox = Outbox()
+        large = bytes(BYTES_MAX // 4)
+        sent = asyncio.Event()
+
+        async def send(frame: bytes) -> None:
+            if len(frame) == 1:
+                sent.set()
+
+        pump = asyncio.ensure_future(outbox.pump(send))
+        for _ in range(3):
+            for frame in (large, large, large, b"."):
+                outbox.put(frame)
+            await asyncio.wait_for(sent.wait(), 5)
+            sent.clear()
+        assert not outbox.overflowed.is_set()
+
+        for _ in range(5):
+            outbox.put(large)
+        assert outbox.overflowed.is_set()
+        with pytest.raises(SlowClient):
+            await asyncio.wait_for(pump, 5)
 
     asyncio.run(run())
 

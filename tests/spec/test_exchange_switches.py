@@ -52,6 +52,8 @@ def test_switches_when_set_by_text_then_every_kind_of_value_is_read() -> None:
         ("both_exits_rate=1.1", "a chance from 0 to 1"),
         ("cancel_lag_s=-1", "seconds from 0 on"),
         ("cancel_lag_s=nan", "seconds from 0 on"),
+        ("trading_streams_max=1.5", "whole number"),
+        ("trading_streams_max=-1", "whole number"),
         ("sibling_end=gone", r"one of \['canceled', 'replaced', 'silent'\]"),
     ],
 )

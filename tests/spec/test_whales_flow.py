@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from services.exchange_sim.market.port import Market
 from services.exchange_sim.market.seeded import SEEDED_BEGINS_AT
+from services.exchange_sim.steps import at_once
 from services.exchange_sim.unusual_whales.budget import WHALE_PLANS, Budget, WhalePlan
 from services.exchange_sim.unusual_whales.contracts import (
     OptionContract,
@@ -75,8 +76,8 @@ def test_flow_when_asked_in_any_order_then_is_the_same(seed: int, order: list[in
     moments = [BEGIN + timedelta(minutes=17 * number, seconds=5) for number in range(1, 6)]
     stretch = Stretch(("AAPL", "SPY"), 20)
     one, other = feed_of(market, seed), feed_of(market, seed)
-    straight = [one.alerts(stretch, moment, any_alert) for moment in moments]
-    shuffled = {place: other.alerts(stretch, moments[place], any_alert) for place in order}
+    straight = [at_once(one.alerts(stretch, moment, any_alert)) for moment in moments]
+    shuffled = {place: at_once(other.alerts(stretch, moments[place], any_alert)) for place in order}
     assert straight == [shuffled[place] for place in range(5)]
 
 
@@ -87,11 +88,11 @@ def test_alert_when_its_minute_is_not_over_then_is_not_told() -> None:
     known: set[str] = set()
     for second in range(0, 1_800, 37):
         now = NOW + timedelta(seconds=second)
-        alerts = feed.alerts(stretch, now, any_alert)
+        alerts = at_once(feed.alerts(stretch, now, any_alert))
         assert all(alert.created_at < now for alert in alerts)
         assert known <= {alert.id for alert in alerts}
         known = {alert.id for alert in alerts}
-        prints = feed.prints(stretch, now, any_print)
+        prints = at_once(feed.prints(stretch, now, any_print))
         assert all(one.executed_at < now for one in prints)
     assert len(known) > 100
 
@@ -99,13 +100,13 @@ def test_alert_when_its_minute_is_not_over_then_is_not_told() -> None:
 def test_alerts_when_read_with_a_cursor_then_none_is_missed_or_doubled() -> None:
     """newer_than the newest one known gives exactly what came since; older_than pages back."""
     feed = feed_of(seeded(1))
-    whole = feed.alerts(Stretch(feed.symbols, 10_000), NOW, any_alert)
+    whole = at_once(feed.alerts(Stretch(feed.symbols, 10_000), NOW, any_alert))
     assert whole == sorted(whole, key=lambda alert: alert.created_at, reverse=True)
     middle = whole[len(whole) // 2].created_at
-    newer = feed.alerts(Stretch(feed.symbols, 10_000, newer_than=middle), NOW, any_alert)
-    older = feed.alerts(Stretch(feed.symbols, 10_000, older_than=middle), NOW, any_alert)
+    newer = at_once(feed.alerts(Stretch(feed.symbols, 10_000, newer_than=middle), NOW, any_alert))
+    older = at_once(feed.alerts(Stretch(feed.symbols, 10_000, older_than=middle), NOW, any_alert))
     assert [*newer, whole[len(whole) // 2], *older] == whole
-    assert feed.alerts(Stretch(feed.symbols, 7), NOW, any_alert) == whole[:7]
+    assert at_once(feed.alerts(Stretch(feed.symbols, 7), NOW, any_alert)) == whole[:7]
 
 
 def test_minute_when_it_has_an_alert_then_the_alert_is_part_of_its_flow() -> None:
@@ -172,7 +173,7 @@ def test_alert_over_both_transports_then_same_facts_in_other_words() -> None:
     sides add up to the total on both.
     """
     feed = feed_of(seeded(1))
-    for alert in feed.alerts(Stretch(feed.symbols, 100), NOW, any_alert):
+    for alert in at_once(feed.alerts(Stretch(feed.symbols, 100), NOW, any_alert)):
         rest, told = alert_document(alert, LIVE), alert_message(alert)
         assert all(isinstance(rest[name], str) for name in MONEY)
         assert rest["alert_rule"] == told["rule_name"]
@@ -201,7 +202,7 @@ def test_stamps_when_written_in_both_forms_then_name_one_moment() -> None:
 def test_dark_print_when_written_then_premium_is_price_times_size() -> None:
     """Some prints are cancelled later: a reader has to drop them."""
     feed = feed_of(seeded(1))
-    prints = feed.prints(Stretch(feed.symbols, 5_000), NOW, any_print)
+    prints = at_once(feed.prints(Stretch(feed.symbols, 5_000), NOW, any_print))
     for one in prints[:50]:
         document: dict[str, Any] = print_document(one, feed.day_volume(one, NOW))
         assert Decimal(document["premium"]) == Decimal(document["price"]) * document["size"]
@@ -223,7 +224,7 @@ def test_replay_when_the_night_was_closed_then_yesterdays_alerts_are_told(tmp_pa
     write_bars(tmp_path, "AA_1min.csv", rows)
     feed = feed_of(replay_of(tmp_path))
     now = datetime(2019, 2, 12, 15, 30, tzinfo=UTC)
-    alerts = feed.alerts(Stretch(("AA",), 1_000), now, any_alert)
+    alerts = at_once(feed.alerts(Stretch(("AA",), 1_000), now, any_alert))
     days = {alert.created_at.date() for alert in alerts}
     assert days == {date(2019, 2, 11), date(2019, 2, 12)}
     session = feed.session(now)

@@ -63,6 +63,9 @@ class SilentMarket:
     def clock(self, now: datetime) -> ClockReading:
         return ClockReading(now, now < CLOSE, CLOSE + timedelta(hours=17, minutes=30), CLOSE)
 
+    def history_begins(self, symbol: str) -> datetime | None:
+        return None
+
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         return ()
 

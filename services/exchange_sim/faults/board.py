@@ -128,6 +128,10 @@ class FaultBoard:
             if fault.row.stage is stage and self.runs(fault)
         )
 
+    def all_live(self) -> tuple[Fault, ...]:
+        """Return every fault whose lease runs."""
+        return tuple(fault for fault in self._faults.values() if self.runs(fault))
+
     def runs(self, fault: Fault) -> bool:
         """Whether a fault's lease runs now."""
         current = self._faults.get(fault.id, fault)
@@ -136,7 +140,9 @@ class FaultBoard:
     def acted(self, fault: Fault) -> None:
         """Count that the fault had its effect."""
         tally = self._tally(fault)
-        self._tallies[fault.id] = replace(tally, acted=tally.acted + 1)
+        acted = tally.acted + 1
+        # A lasting fault meets its occasions by itself: nobody asked whether it acts.
+        self._tallies[fault.id] = replace(tally, acted=acted, seen=max(tally.seen, acted))
         self._unsaved = True
 
     def left_s(self, fault: Fault) -> float:

@@ -27,8 +27,18 @@ class Bookings:
     def __init__(self, board: FaultBoard, exchange: Exchange) -> None:
         self._board = board
         self._exchange = exchange
-        self._counted: dict[str, set[str]] = {}
+        self._counted = {fault.id: self._counted_before(fault) for fault in board.all_live()}
         exchange.row_refusal = self._row_refusal
+        self.tick()
+
+    def _counted_before(self, fault: Fault) -> set[str]:
+        """Return what an earlier process counted: whatever the fault had befallen by its end."""
+        if self._board.document(fault)["acted"] == 0:
+            return set()
+        stuck = self._exchange.books.live_orders()
+        return {fault.scope.symbol or ""} | {
+            order.id for order in stuck if order.status is OrderStatus.PENDING_CANCEL
+        }
 
     def check(self, request: FaultRequest) -> None:
         """Refuse what this market cannot do; raises BadFault."""
@@ -78,6 +88,7 @@ class Bookings:
         night = exchange.clock().next_open
         exchange.book(lambda: exchange.splitting.declare(symbol, ratio, night, exchange.now))
         self._board.acted(fault)
+        self._board.flush()  # at once: killed before the next tick, it would split twice
         return wanted
 
     def _count_stuck(self) -> None:

@@ -37,6 +37,10 @@ class Door:
                 self._board.acted(fault)
                 return
         elif self._board.left_s(self._closed_by) <= 0:
+            for fault in self._board.live(Stage.LISTEN):
+                self._closed_by = fault  # its lease runs too: no gap between the two
+                self._board.acted(fault)
+                return
             try:
                 await self._open(server)
             except OSError as failure:

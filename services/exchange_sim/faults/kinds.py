@@ -65,6 +65,8 @@ class Kind:
     """Words of the scope that must be said."""
     allows: tuple[str, ...] = ("process", "dialect", "endpoint", "method", "symbol")
     """Words of the scope that mean something."""
+    lasting: bool = False
+    """Acts through its whole lease: neither a chance nor a count means anything."""
     once: bool = False
     """Acts a single time, and cannot be taken back."""
 
@@ -76,7 +78,10 @@ _SECONDS_MAX = 86_400.0
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "refuse_connection": Kind(
-            Stage.LISTEN, "the port refuses connections and the open ones are reset", allows=()
+            Stage.LISTEN,
+            "the port refuses connections and the open ones are reset",
+            allows=(),
+            lasting=True,
         ),
         "silence": Kind(Stage.INSTEAD, "the request is taken and never answered"),
         "reset": Kind(Stage.INSTEAD, "the connection is reset before the request is processed"),
@@ -127,7 +132,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             {"status": Parameter(403, choices=(403, 422, 500))},
             allows=("symbol",),
         ),
-        "stuck_pending_cancel": Kind(Stage.BOOK, "cancelled orders stay pending_cancel", allows=()),
+        "stuck_pending_cancel": Kind(
+            Stage.BOOK, "cancelled orders stay pending_cancel", allows=(), lasting=True
+        ),
         "field_removed": Kind(Stage.SHAPE, "a field is missing", {"path": _PATH}),
         "field_retyped": Kind(
             Stage.SHAPE,
@@ -169,12 +176,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             allows=_STREAM,
         ),
         "stream_mute": Kind(
-            Stage.SESSION, "nothing but pings and answers comes", allows=("process", "dialect")
+            Stage.SESSION,
+            "nothing but pings and answers comes",
+            allows=("process", "dialect"),
+            lasting=True,
         ),
         "half_open": Kind(
             Stage.SESSION,
             "the socket stands and nothing passes either way, pings neither",
             allows=("process", "dialect"),
+            lasting=True,
         ),
         "events_lost": Kind(Stage.EVENTS, "messages are lost", allows=_STREAM),
         "events_doubled": Kind(Stage.EVENTS, "messages come twice", allows=_STREAM),
@@ -186,6 +197,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "trading of the symbol is halted: orders are taken and rest",
             needs=("symbol",),
             allows=("symbol",),
+            lasting=True,
         ),
         "overnight_split": Kind(
             Stage.MARKET,

@@ -119,7 +119,7 @@ def read_fault(document: Mapping[str, object]) -> FaultRequest:
         ),
         scope=_scope(reading, document.get("scope"), kind),
         parameters=_parameters(reading, document.get("parameters"), kind),
-        probability=reading.number("probability", document.get("probability"), (0.0, 1.0), 1.0),
+        probability=_probability(reading, document.get("probability"), kind),
         seed=reading.whole("seed", document.get("seed"), (0, _SEED_MAX), 0) or 0,
         times=_times(reading, document.get("times"), kind),
     )
@@ -128,8 +128,19 @@ def read_fault(document: Mapping[str, object]) -> FaultRequest:
     return request
 
 
+def _probability(reading: _Reading, value: object, kind: Kind | None) -> float:
+    always = kind is not None and (kind.lasting or kind.once)
+    if always and value not in (None, 1):
+        reading.wrong("probability", value, "this fault acts through its whole lease; leave it out")
+        return 1.0
+    return reading.number("probability", value, (0.0, 1.0), 1.0)
+
+
 def _times(reading: _Reading, value: object, kind: Kind | None) -> int | None:
     once = kind is not None and kind.once
+    if kind is not None and kind.lasting and value is not None:
+        reading.wrong("times", value, "this fault acts through its whole lease; leave it out")
+        return None
     return reading.whole("times", value, (1, 1 if once else TIMES_MAX), 1 if once else None)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +13,7 @@ from starlette.routing import Route
 
 from services.exchange_sim.data_plan import DataPlan
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.data_pages import Cursor, Page, Point, Read, read_page
+from services.exchange_sim.http.data_pages import Cursor, Page, Point, Source, parts_of, read_page
 from services.exchange_sim.http.data_request import (
     DataRefusal,
     Range,
@@ -23,13 +25,28 @@ from services.exchange_sim.http.data_request import (
     timeframe_of,
 )
 from services.exchange_sim.http.replies import reply
-from services.exchange_sim.market.port import ONE_DAY, ONE_MINUTE, BarQuery, TickQuery, Timeframe
+from services.exchange_sim.http.turns import Turns
+from services.exchange_sim.market.history import minutes_of
+from services.exchange_sim.market.port import (
+    ONE_DAY,
+    ONE_MINUTE,
+    BarQuery,
+    BarUnit,
+    TickQuery,
+    Timeframe,
+)
+from services.exchange_sim.market.timeframe import bucket_start, is_intraday
+from services.exchange_sim.steps import Steps
 from services.exchange_sim.wire import Document
 from services.exchange_sim.wire_market import bar_document, quote_document, trade_document
 
 _LATEST_WITHIN = timedelta(days=7)
+_PART = timedelta(days=1)
+"""So much history is read without a rest; a few bars where they are long."""
+_BARS_PER_PART = 4
 _NOT_FOUND = 404
 Endpoint = Callable[[Request], Awaitable[Response]]
+Found = TypeVar("Found")
 
 
 class MarketDataRoutes:
@@ -38,6 +55,7 @@ class MarketDataRoutes:
     def __init__(self, exchange: Exchange, plan: DataPlan) -> None:
         self._exchange = exchange
         self._plan = plan
+        self._turns = Turns()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -58,10 +76,10 @@ class MarketDataRoutes:
 
     # --- history
 
-    def _history(self, kind: str, reader: Callable[[Request], Read]) -> Endpoint:
+    def _history(self, kind: str, source_of: Callable[[Request], Source]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             symbols = symbols_of(request)
-            page = self._page(request, reader(request), symbols)
+            page = await self._turns.finish(self._page(request, source_of(request), symbols))
             document: Document = {kind: page.points, "next_page_token": page.next_token}
             if "symbol" in request.path_params:
                 document |= {"symbol": symbols[0], kind: page.points.get(symbols[0], [])}
@@ -69,43 +87,59 @@ class MarketDataRoutes:
 
         return endpoint
 
-    def _page(self, request: Request, read: Read, symbols: Sequence[str]) -> Page:
+    def _page(self, request: Request, source: Source, symbols: Sequence[str]) -> Steps[Page]:
         span = range_of(request, self._exchange.now, self._plan)
         cursor = Cursor.read(request.query_params.get("page_token"))
-        return read_page(read, symbols, span, cursor, limit_of(request))
+        return read_page(source, symbols, span, cursor, limit_of(request))
 
-    def _bars(self, request: Request) -> Read:
+    def _bars(self, request: Request) -> Source:
         timeframe, for_splits = timeframe_of(request), adjusts_for_splits(request)
         market = self._exchange.market
+        length = timedelta(minutes=minutes_of(timeframe))
 
         def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
-            bars = market.traded_bars(_bar_query(symbol, span, timeframe, count))
-            if for_splits:
-                bars = tuple(market.adjusted(bar, span.now) for bar in bars)
+            bars_of = market.adjusted_bars if for_splits else market.traded_bars
+            bars = bars_of(_bar_query(symbol, span, timeframe, count))
             return [Point(bar.candle.start, bar_document(bar)) for bar in bars]
 
-        return read
+        def begins(symbol: str) -> datetime | None:
+            moment = market.history_begins(symbol)
+            return bucket_start(moment, timeframe) if moment else None
 
-    def _trades(self, _request: Request) -> Read:
+        def read_days(symbol: str, part: Range) -> Iterator[None]:
+            # A market remembers its days: a year made of them then costs nothing.
+            end = min(part.end + length, part.now)
+            days = replace(part, start=bucket_start(part.start, timeframe), end=end)
+            for few in parts_of(days, _PART):
+                market.traded_bars(_bar_query(symbol, few, ONE_DAY, None))
+                yield
+
+        if is_intraday(timeframe):
+            return Source(read, begins, max(_PART, _BARS_PER_PART * length))
+        if timeframe.unit is BarUnit.DAY:
+            return Source(read, begins, _PART)
+        return Source(read, begins, length, read_days)
+
+    def _trades(self, _request: Request) -> Source:
         def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
             trades = self._exchange.market.trades(_tick_query(symbol, span, count))
             return [Point(trade.at, trade_document(trade)) for trade in trades]
 
-        return read
+        return Source(read, self._exchange.market.history_begins, _PART)
 
-    def _quotes(self, _request: Request) -> Read:
+    def _quotes(self, _request: Request) -> Source:
         def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
             quotes = self._exchange.market.quotes(_tick_query(symbol, span, count))
             return [Point(quote.at, quote_document(quote)) for quote in quotes]
 
-        return read
+        return Source(read, self._exchange.market.history_begins, _PART)
 
     # --- latest
 
     def _latest_of_many(self, name: str, read: Callable[[str], Document | None]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             check_latest(request, self._plan)
-            found = {symbol: read(symbol) for symbol in symbols_of(request)}
+            found = await self._turns.finish(_each(symbols_of(request), read))
             return reply({f"{name}s": {key: value for key, value in found.items() if value}})
 
         return endpoint
@@ -147,7 +181,7 @@ class MarketDataRoutes:
         check_latest(request, self._plan)
         known = self._exchange.market.symbols
         symbols = [symbol for symbol in symbols_of(request) if symbol in known]
-        return reply({symbol: self._snapshot(symbol) for symbol in symbols})
+        return reply(await self._turns.finish(_each(symbols, self._snapshot)))
 
     async def snapshot_of_one(self, request: Request) -> Response:
         """GET one snapshot."""
@@ -168,7 +202,15 @@ class MarketDataRoutes:
         }
 
 
-def _bar_query(symbol: str, span: Range, timeframe: Timeframe, count: int) -> BarQuery:
+def _each(symbols: Sequence[str], read: Callable[[str], Found]) -> Steps[dict[str, Found]]:
+    found = {}
+    for symbol in symbols:
+        found[symbol] = read(symbol)
+        yield
+    return found
+
+
+def _bar_query(symbol: str, span: Range, timeframe: Timeframe, count: int | None) -> BarQuery:
     return BarQuery(symbol, span.start, span.end, timeframe, span.now, count, span.newest_first)
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.replies import refusal_reply, reply
+from services.exchange_sim.http.turns import Turns
 from services.exchange_sim.http.whale_request import (
     WhaleRefusal,
     alert_filter,
@@ -25,8 +26,10 @@ from services.exchange_sim.http.whale_request import (
     limit_of,
     stretch_of,
 )
+from services.exchange_sim.market.port import Session
 from services.exchange_sim.naming import seeded_uuid
 from services.exchange_sim.records import Refusal
+from services.exchange_sim.steps import Steps
 from services.exchange_sim.unusual_whales.budget import Budget, WhalePlan
 from services.exchange_sim.unusual_whales.feed import WhaleFeed
 from services.exchange_sim.unusual_whales.flow import DarkPrint, FlowMinute
@@ -41,11 +44,13 @@ from services.exchange_sim.unusual_whales.wire_days import (
     tick_document,
     tide_documents,
 )
+from services.exchange_sim.wire import Document
 from shared.clock import Clock
 
 ALERTS_DEFAULT, ALERTS_MAX = 100, 200
 PRINTS_DEFAULT, PRINTS_MAX = 100, 500
 _UNAUTHORIZED, _TOO_MANY, _NOT_FOUND = 401, 429, 404
+_MINUTES_PER_STEP = 60
 _TOKENS_MAX = 1_000
 """So many tokens are counted apart; of more the one that was silent longest is forgotten."""
 
@@ -71,6 +76,7 @@ class WhaleRoutes:
         self._exchange = exchange
         self._feed = feed
         self._plan = plan
+        self._turns = Turns()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -102,13 +108,15 @@ class WhaleRoutes:
         name = request.path_params.get("ticker") or request.query_params.get("ticker_symbol")
         limit = limit_of(request, ALERTS_DEFAULT, ALERTS_MAX)
         stretch = stretch_of(request, self._symbols(name), limit)
-        alerts = self._feed.alerts(stretch, self._exchange.now, alert_filter(request))
+        steps = self._feed.alerts(stretch, self._exchange.now, alert_filter(request))
+        alerts = await self._turns.finish(steps)
         return _data([alert_document(alert, self._plan.form) for alert in alerts])
 
     async def recent_flow(self, request: Request) -> Response:
         """GET the newest trades of a ticker's alerts."""
         stretch = stretch_of(request, self._ticker(request), limit_of(request, 10, ALERTS_MAX))
-        alerts = self._feed.alerts(stretch, self._exchange.now, alert_filter(request))
+        steps = self._feed.alerts(stretch, self._exchange.now, alert_filter(request))
+        alerts = await self._turns.finish(steps)
         form = self._plan.form
         return _data([trade for alert in alerts for trade in trade_documents(alert, form)])
 
@@ -117,37 +125,57 @@ class WhaleRoutes:
         limit = limit_of(request, PRINTS_DEFAULT, PRINTS_MAX)
         stretch = stretch_of(request, self._symbols(request.path_params.get("ticker")), limit)
         now = self._exchange.now
-        prints = self._feed.prints(stretch, now, _print_filter(request))
-        return _data([print_document(one, self._feed.day_volume(one, now)) for one in prints])
+        steps = self._feed.prints(stretch, now, _print_filter(request))
+        prints = await self._turns.finish(steps)
+        return _data(await self._turns.finish(self._print_documents(prints, now)))
 
-    def _minutes(self, request: Request, symbols: Iterable[str]) -> list[FlowMinute]:
+    def _print_documents(self, prints: Iterable[DarkPrint], now: datetime) -> Steps[list[Document]]:
+        documents = []
+        for one in prints:
+            documents.append(print_document(one, self._feed.day_volume(one, now)))
+            yield
+        return documents
+
+    async def _minutes(self, request: Request, symbols: Iterable[str]) -> list[FlowMinute]:
         now = self._exchange.now
         session = self._feed.session(now, day_of(request))
         if session is None or session.opens_at >= now:
             return []
-        return [minute for symbol in symbols for minute in self._feed.minutes(symbol, session, now)]
+        return await self._turns.finish(self._minutes_of(symbols, session, now))
+
+    def _minutes_of(
+        self, symbols: Iterable[str], session: Session, now: datetime
+    ) -> Steps[list[FlowMinute]]:
+        found: list[FlowMinute] = []
+        for symbol in symbols:
+            for number, minute in enumerate(self._feed.minutes(symbol, session, now)):
+                found.append(minute)
+                if number % _MINUTES_PER_STEP == 0:
+                    yield
+        return found
 
     async def net_premium(self, request: Request) -> Response:
         """GET the net premium of each minute: differences, to be summed by the reader."""
-        return _data([tick_document(one) for one in self._minutes(request, self._ticker(request))])
+        minutes = await self._minutes(request, self._ticker(request))
+        return _data([tick_document(one) for one in minutes])
 
     async def tide(self, request: Request) -> Response:
         """GET the market tide since the session began."""
         step = 5 if flag(request, "interval_5m") else 1
-        minutes = self._minutes(request, self._feed.symbols)
+        minutes = await self._minutes(request, self._feed.symbols)
         return _data(tide_documents(minutes, step, otm_only=bool(flag(request, "otm_only"))))
 
     async def options_volume(self, request: Request) -> Response:
         """GET what a ticker's options came to today."""
-        return self._day(request, self._ticker(request))
+        return await self._day(request, self._ticker(request))
 
     async def total_volume(self, request: Request) -> Response:
         """GET what all options came to today."""
-        return self._day(request, self._feed.symbols)
+        return await self._day(request, self._feed.symbols)
 
-    def _day(self, request: Request, symbols: tuple[str, ...]) -> Response:
+    async def _day(self, request: Request, symbols: tuple[str, ...]) -> Response:
         session = self._feed.session(self._exchange.now, day_of(request))
-        minutes = self._minutes(request, symbols)
+        minutes = await self._minutes(request, symbols)
         day = session.day.isoformat() if session else ""
         return _data([day_document(minutes, day)] if minutes else [])
 
@@ -156,7 +184,7 @@ class WhaleRoutes:
         limit = limit_of(request, 20, ALERTS_MAX)
         rows = []
         for symbol in self._feed.symbols:
-            minutes = self._minutes(request, (symbol,))
+            minutes = await self._minutes(request, (symbol,))
             calls = sum(minute.calls.net_premium for minute in minutes)
             puts = sum(minute.puts.net_premium for minute in minutes)
             rows.append((calls - puts, symbol, calls, puts))
@@ -177,7 +205,7 @@ class WhaleRoutes:
         """GET a share's state today: one object, not a list."""
         symbols, now = self._ticker(request), self._exchange.now
         prior = self._exchange.market.prior_close(symbols[0], now) if symbols else None
-        return _data(state_document(self._minutes(request, symbols), prior) or {})
+        return _data(state_document(await self._minutes(request, symbols), prior) or {})
 
 
 def _data(rows: object) -> Response:

@@ -70,7 +70,7 @@ def limit_of(request: Request, default: int, most: int) -> int:
     value = amount(request, "limit")
     if value is None:
         return default
-    if value != int(value) or not 1 <= value <= most:
+    if not 1 <= value <= most or value != int(value):
         raise _wrong(request, "limit", str(value), f"a whole number from 1 to {most}")
     return int(value)
 

@@ -86,7 +86,8 @@ def from_either_end(
     end = min(query.end, query.now)
     start, look = max(query.start, _EARLIEST), max(first_look, _LOOK_BACK_MIN)
     while end >= start and (query.limit is None or len(found) < query.limit):
-        first = start if query.limit is None else max(start, end - look)
+        reaches_all = query.limit is None or end - start <= look
+        first = start if reaches_all else end - look
         found.extend(reversed(read(replace(query, start=first, end=end, limit=None))))
         end, look = first - _INSTANT, 2 * look
     return tuple(found[: query.limit])

@@ -239,6 +239,9 @@ class Market(Protocol):
     def clock(self, now: datetime) -> ClockReading:
         """Return what the broker's clock says at that market time."""
 
+    def history_begins(self, symbol: str) -> datetime | None:
+        """Return a moment before which nothing is known; None for an unknown symbol."""
+
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         """Return finished bars, oldest first unless asked otherwise; empty for an unknown
         symbol.

@@ -7,16 +7,19 @@ prices from then on are converted. Bars stay raw, as Alpaca's are unless asked o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from services.exchange_sim.market.calendar import new_york_day
+from services.exchange_sim.market.history import bar_page, bars_look, from_either_end, minutes_of
 from services.exchange_sim.market.port import (
+    ONE_DAY,
     BarClosed,
     BarOpened,
     BarQuery,
+    BarUnit,
     DroppedRow,
     Market,
     MarketEvent,
@@ -28,6 +31,7 @@ from services.exchange_sim.market.port import (
     TradedBar,
     TradeTick,
 )
+from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from services.exchange_sim.movements import SplitRecord
 from services.exchange_sim.splits import FileSplit
 from shared.models.broker import ClockReading
@@ -116,20 +120,47 @@ class RebasedMarket:
 
     def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         """Return the same bars with the count and turnover of their trades."""
-        bars = self._market.traded_bars(query)
         if not self._declared:
-            return bars
-        return tuple(
-            replace(bar, candle=_candle(bar.candle, self._ratio(query.symbol, bar.candle.start)))
-            for bar in bars
-        )
+            return self._market.traded_bars(query)
+        whole_days = not is_intraday(query.timeframe)
 
-    def adjusted(self, bar: TradedBar, now: datetime) -> TradedBar:
-        """Return a bar in the shares of `now`: what `adjustment=split` asks for."""
-        candle = bar.candle
-        since = self._ratio_since(candle.symbol, new_york_day(candle.start), now)
-        ratio = since / self._ratio(candle.symbol, candle.start)
-        return bar if ratio == 1 else replace(bar, candle=_candle(candle, ratio))
+        def ratio(candle: Candle) -> Decimal:
+            at = self._opening(candle.start) if whole_days else candle.start
+            return self._ratio(query.symbol, at)
+
+        return self._converted_bars(query, ratio)
+
+    def _opening(self, midnight: datetime) -> datetime:
+        """Return when the day begins to trade: a split at its opening makes it a day of it."""
+        session = self._market.session(new_york_day(midnight))
+        return session.opens_at if session else midnight
+
+    def adjusted_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
+        """Return bars in the shares of the query's `now`: what `adjustment=split` asks for."""
+
+        def ratio(candle: Candle) -> Decimal:
+            return self._ratio_since(query.symbol, new_york_day(candle.start), query.now)
+
+        return self._converted_bars(query, ratio)
+
+    def _converted_bars(
+        self, query: BarQuery, ratio: Callable[[Candle], Decimal]
+    ) -> tuple[TradedBar, ...]:
+        length = timedelta(minutes=minutes_of(query.timeframe))
+
+        def convert(bars: Iterable[TradedBar]) -> Iterator[TradedBar]:
+            for bar in bars:
+                yield replace(bar, candle=_candle(bar.candle, ratio(bar.candle)))
+
+        def merge(part: BarQuery) -> tuple[TradedBar, ...]:
+            # A split may fall into a week or a month: only their days have one kind of share.
+            start, end = bucket_start(part.start, part.timeframe), part.end + length
+            days = replace(part, start=start, end=end, timeframe=ONE_DAY, limit=None)
+            return bar_page(convert(self._market.traded_bars(bounded(days))), part)
+
+        if query.timeframe.unit in (BarUnit.WEEK, BarUnit.MONTH):
+            return from_either_end(bounded(query), merge, bars_look(query))
+        return tuple(convert(self._market.traded_bars(query)))
 
     def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
         """Return trades as they were made."""
@@ -224,6 +255,10 @@ class RebasedMarket:
     def dropped_samples(self) -> tuple[DroppedRow, ...]:
         """The first rows of each file that were left out."""
         return self._market.dropped_samples
+
+    def history_begins(self, symbol: str) -> datetime | None:
+        """Return a moment before which nothing is known."""
+        return self._market.history_begins(symbol)
 
     def session(self, day: date) -> Session | None:
         """Return that New York day's session."""

@@ -42,7 +42,7 @@ from services.exchange_sim.market.port import (
 )
 from services.exchange_sim.market.replay_days import Day, days_of
 from services.exchange_sim.market.replay_ticks import newest_trade, recorded_trades
-from services.exchange_sim.market.series import Series
+from services.exchange_sim.market.series import Series, day_stamp
 from services.exchange_sim.market.spread import quote_around
 from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
@@ -95,6 +95,12 @@ class ReplayMarket:
         """Return what the broker's clock says at that market time."""
         return clock_reading(self._calendar, now)
 
+    def history_begins(self, symbol: str) -> datetime | None:
+        """Return the midnight of the oldest bar in any file of the symbol."""
+        series = self._series.get(symbol)
+        known = series.first_known_day if series else None
+        return day_stamp(known) if known else None
+
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         """Return finished bars, oldest first; empty for an unknown symbol."""
         return tuple(bar.candle for bar in self.traded_bars(query))
@@ -116,7 +122,7 @@ class ReplayMarket:
         return bar_page(self._daily(series, first, query), query)
 
     def _daily(self, series: Series, first: datetime, query: BarQuery) -> Iterator[TradedBar]:
-        known = series.first_known_day()
+        known = series.first_known_day
         if known is None:
             return
         # A month that starts before `end` reaches at most a year past it (12Month).

@@ -102,6 +102,10 @@ class SeededMarket:
         """Return what the broker's clock says: always open, a new day at midnight."""
         return clock_reading(self._calendar, now)
 
+    def history_begins(self, symbol: str) -> datetime | None:
+        """Return the first minute of the past; None for a symbol that does not trade here."""
+        return minute_moment(self._first_minute) if symbol in self._paths else None
+
     def bars(self, query: BarQuery) -> tuple[Candle, ...]:
         """Return finished bars, oldest first, from `HISTORY_DAYS` before the start on."""
         return tuple(bar.candle for bar in self.traded_bars(query))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from functools import cached_property
 
 from services.exchange_sim.market.bar_file import (
     DROPPED_SAMPLES_MAX,
@@ -156,8 +157,9 @@ class Series:
                 self._daily = dict(zip(days, rows.prices, strict=True))
         return self._daily
 
+    @cached_property
     def first_known_day(self) -> date | None:
-        """Return the New York day of the oldest bar in any file, None without any bar."""
+        """The New York day of the oldest bar in any file, None without any bar."""
         self._read_older()
         minutes = self._older_minutes or self.minutes
         days = [new_york_day(minute_moment(minutes[0]))] if minutes else []

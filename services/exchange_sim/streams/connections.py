@@ -17,15 +17,15 @@ class _Place:
 
 
 class Connections:
-    """Counts connections per account; `most` None is no limit.
+    """Counts connections per account; `most` None is no limit. Both bounds may be changed.
 
     One that ended without a close frame counts for `zombie_s` more, since the real server goes on
     believing in it (Lean.Brokerages.Alpaca PR 39).
     """
 
     def __init__(self, most: int | None, zombie_s: float) -> None:
-        self._most = most
-        self._zombie_s = zombie_s
+        self.most = most
+        self.zombie_s = zombie_s
         self._places: dict[Hashable, _Place] = {}
 
     def enter(self, who: Hashable, account: Hashable, now_s: float) -> bool:
@@ -35,8 +35,9 @@ class Connections:
             for one, place in self._places.items()
             if place.ends_s is None or place.ends_s > now_s
         }
-        taken = sum(place.account == account for place in self._places.values())
-        if self._most is not None and taken >= self._most:
+        others = (place for one, place in self._places.items() if one != who)
+        taken = sum(place.account == account for place in others)
+        if self.most is not None and taken >= self.most:
             return False
         self._places[who] = _Place(account)
         return True
@@ -46,7 +47,7 @@ class Connections:
         place = self._places.get(who)
         if place is None:
             return
-        if close_code is None or close_code in _CLEAN or self._zombie_s <= 0:
+        if close_code is None or close_code in _CLEAN or self.zombie_s <= 0:
             del self._places[who]
         else:
-            place.ends_s = now_s + self._zombie_s
+            place.ends_s = now_s + self.zombie_s

@@ -42,6 +42,9 @@ WORDS = {
     410: "invalid subscribe action for this feed",
     500: "internal error",
 }
+SYMBOLS_MAX = 20_000
+"""More than are listed anywhere: one client's subscriptions stay bounded under every plan."""
+_NAME_CHARACTERS_MAX = 32
 _ENDS = frozenset({404, 406, 407, 408, 409, 500})
 """After these the connection is closed."""
 
@@ -114,7 +117,7 @@ class Conversation:
             listed = message.get(channel)
             if listed is None:
                 continue
-            if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            if not isinstance(listed, list) or not all(map(_is_name, listed)):
                 return refuse(400)
             together = (channel, *_WITH_TRADES) if channel == "trades" else (channel,)
             for one in together:
@@ -126,13 +129,17 @@ class Conversation:
         return Answer(control({"T": "subscription", **lists}))
 
     def _is_too_much(self, names: dict[str, set[str]]) -> bool:
+        symbols: set[str] = set().union(*names.values()) - {EVERYTHING}
         most = self._plan.stream_symbols_max
         if most is None:
-            return False
+            return len(symbols) > SYMBOLS_MAX
         if any(EVERYTHING in names[channel] for channel in _COUNTED):
             return True
-        symbols: set[str] = set().union(*names.values()) - {EVERYTHING}
         return len(symbols) > most
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and len(name) <= _NAME_CHARACTERS_MAX
 
 
 def _change(known: set[str], names: Iterable[str], *, add: bool) -> None:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 FRAMES_MAX = 5_000
+BYTES_MAX = 8 * 2**20
+"""What may wait for one client, whichever is reached first."""
 
 
 class SlowClient(Exception):
@@ -22,6 +24,7 @@ class Outbox:
 
     def __init__(self, farewell: bytes | None = None) -> None:
         self._frames: deque[bytes] = deque()
+        self._bytes = 0
         self._ready = asyncio.Event()
         self._farewell = farewell
         self._finished = False
@@ -30,13 +33,15 @@ class Outbox:
 
     def put(self, frame: bytes) -> None:
         """Queue a frame; a client that lets too many pile up is given up."""
-        if len(self._frames) >= FRAMES_MAX:
+        if self.overflowed.is_set():
+            return
+        if len(self._frames) >= FRAMES_MAX or self._bytes >= BYTES_MAX:
             self.overflowed.set()
             self._frames.clear()
-            if self._farewell is not None:
-                self._frames.append(self._farewell)
-        elif not self.overflowed.is_set():
+            frame = self._farewell or b""
+        if frame:
             self._frames.append(frame)
+            self._bytes += len(frame)
         self._ready.set()
 
     def finish(self) -> None:
@@ -52,7 +57,9 @@ class Outbox:
             await self._ready.wait()
             self._ready.clear()
             while self._frames:
-                await send(self._frames.popleft())
+                frame = self._frames.popleft()
+                self._bytes -= len(frame)
+                await send(frame)
             if self.overflowed.is_set():
                 raise SlowClient("407 slow client")
             if self._finished:

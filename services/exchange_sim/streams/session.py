@@ -13,6 +13,9 @@ from services.exchange_sim.streams.outbox import Finished, Outbox, SlowClient
 Handler = Callable[[bytes], Awaitable[None]]
 _GOING_AWAY, _CUT = 1001, 1006
 _POLICY = 1008
+FRAME_BYTES_MAX = 2**19
+"""The longest message of a client, unpacked: every listed symbol on three channels at once. Its
+connection ends with 1009 beyond that, before a small compressed frame fills the memory."""
 _GRACE_S = 2.0
 """So long a client that was given up has to take its last frame."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket
@@ -12,11 +13,13 @@ from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.gate import OAUTH_KEY_ID, Keys
 from services.exchange_sim.http.replies import encode
 from services.exchange_sim.records import TradeEvent
+from services.exchange_sim.streams.connections import Connections
 from services.exchange_sim.streams.outbox import Outbox
 from services.exchange_sim.streams.session import run_session
 from services.exchange_sim.wire import event_document
 
 TRADE_UPDATES = "trade_updates"
+CONNECTION_LIMIT = 406
 
 
 class TradeUpdates:
@@ -26,6 +29,7 @@ class TradeUpdates:
         self._exchange = exchange
         self._keys = keys
         self._listening: set[Outbox] = set()
+        self._connections = Connections(None, 0.0)
         exchange.listeners.trades = self._publish
 
     def _publish(self, events: Sequence[TradeEvent]) -> None:
@@ -40,7 +44,8 @@ class TradeUpdates:
         """Serve one client."""
         await socket.accept()
         outbox = Outbox()
-        client = _Client(self._keys, outbox)
+        loop = asyncio.get_running_loop()
+        client = _Client(self._admit, outbox)
 
         async def handle(frame: bytes) -> None:
             client.handle(frame)
@@ -49,17 +54,32 @@ class TradeUpdates:
             else:
                 self._listening.discard(outbox)
 
+        code: int | None = None
         try:
-            await run_session(socket, outbox, handle, text=False)
+            code = await run_session(socket, outbox, handle, text=False)
         finally:
             self._listening.discard(outbox)
+            self._connections.leave(outbox, code, loop.time())
+
+    def _admit(self, outbox: Outbox, key: str, secret: str) -> int | None:
+        """Return the code that refuses a client, None when it may come in: 401 or 403 for its
+        keys, 406 when they have too many connections.
+        """
+        refused = self._keys.refusal(key, secret)
+        if refused is not None:
+            return refused
+        switches = self._exchange.books.switches
+        self._connections.most = switches.trading_streams_max or None
+        self._connections.zombie_s = switches.zombie_s
+        now_s = asyncio.get_running_loop().time()
+        return None if self._connections.enter(outbox, key, now_s) else CONNECTION_LIMIT
 
 
 class _Client:
     """What one client has said so far."""
 
-    def __init__(self, keys: Keys, outbox: Outbox) -> None:
-        self._keys = keys
+    def __init__(self, admit: Callable[[Outbox, str, str], int | None], outbox: Outbox) -> None:
+        self._admit = admit
         self._outbox = outbox
         self._authorized = False
         self.listening = False
@@ -90,7 +110,14 @@ class _Client:
         token = words.get("oauth_token")
         key = OAUTH_KEY_ID if token else words.get("key_id") or words.get("key") or ""
         secret = token or words.get("secret_key") or words.get("secret") or ""
-        self._authorized = self._keys.refusal(str(key), str(secret)) is None
+        refused = self._admit(self._outbox, str(key), str(secret))
+        if refused == CONNECTION_LIMIT:
+            self.listening = False
+            document = {"code": CONNECTION_LIMIT, "message": "connection limit exceeded"}
+            self._answer("error", document)
+            self._outbox.finish()
+            return
+        self._authorized = refused is None
         self.listening = self.listening and self._authorized
         status = "authorized" if self._authorized else "unauthorized"
         self._answer("authorization", {"status": status, "action": action})

@@ -5,27 +5,33 @@ Everything is in market time and known only once its minute is finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from services.exchange_sim.market.bar_file import epoch_minute, minute_moment
 from services.exchange_sim.market.calendar import new_york_day
 from services.exchange_sim.market.port import ONE_MINUTE, BarQuery, Market, Session
+from services.exchange_sim.steps import Steps
 from services.exchange_sim.unusual_whales.flow import (
     DarkPrint,
     FlowAlert,
     FlowMinute,
     flow_minute,
+    minute_end,
 )
 
-_MINUTES_PER_BLOCK = 60
-_BLOCKS_KEPT = 2_048
+_MINUTES_PER_HOUR = 60
+_HOURS_KEPT = 2_048
 _SESSIONS_BACK = 2
 """Alerts and prints are told of the running session and the one before it."""
 _DAYS_SEARCHED = timedelta(days=10)
 _INSTANT = timedelta(microseconds=1)
+_ONE_MINUTE = timedelta(minutes=1)
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,30 @@ class Stretch:
     older_than: datetime | None = None
 
 
+@dataclass(slots=True)
+class _Hour:
+    """The finished minutes of a symbol's hour; it only grows, and no session shares it with
+    another one: they all begin and end where trading does, hours apart.
+    """
+
+    finished: int = 0
+    minutes: list[FlowMinute] = field(default_factory=list)
+
+    @property
+    def volume(self) -> int:
+        """Shares of all its minutes."""
+        return sum(minute.candle.volume for minute in self.minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told(Generic[Item]):
+    """Something with its moment and the name that orders it within one."""
+
+    at: datetime
+    name: str
+    item: Item
+
+
 class WhaleFeed:
     """Flow of the symbols of a market. `seed` belongs to the account's seed."""
 
@@ -45,23 +75,27 @@ class WhaleFeed:
         self._market = market
         self._seed = seed
         self.symbols = market.symbols
-        self._block = lru_cache(maxsize=_BLOCKS_KEPT)(self._make_block)
+        self._known_hour = lru_cache(maxsize=_HOURS_KEPT)(lambda _symbol, _number: _Hour())
 
-    def _make_block(self, symbol: str, number: int, finished: int) -> tuple[FlowMinute, ...]:
-        first = minute_moment(number * _MINUTES_PER_BLOCK)
-        now = minute_moment(number * _MINUTES_PER_BLOCK + finished)
-        bars = self._market.bars(BarQuery(symbol, first, now - _INSTANT, ONE_MINUTE, now))
-        return tuple(flow_minute(self._seed, candle) for candle in bars)
-
-    def _hour(self, symbol: str, number: int, now: datetime) -> tuple[FlowMinute, ...]:
+    def _hour(self, symbol: str, number: int, now: datetime) -> Sequence[FlowMinute]:
         """Return the minutes of an hour that are finished at `now`."""
-        finished = min(_MINUTES_PER_BLOCK, epoch_minute(now) - number * _MINUTES_PER_BLOCK)
-        return self._block(symbol, number, finished) if finished > 0 else ()
+        hour = self._known_hour(symbol, number)
+        finished = min(_MINUTES_PER_HOUR, epoch_minute(now) - number * _MINUTES_PER_HOUR)
+        if finished > hour.finished:
+            first = number * _MINUTES_PER_HOUR
+            end = minute_moment(first + finished)
+            start = minute_moment(first + hour.finished)
+            bars = self._market.bars(BarQuery(symbol, start, end - _INSTANT, ONE_MINUTE, end))
+            hour.minutes.extend(flow_minute(self._seed, candle) for candle in bars)
+            hour.finished = finished
+        if finished == hour.finished:
+            return hour.minutes
+        return [one for one in hour.minutes if minute_end(one) <= now]
 
     def session(self, now: datetime, day: date | None = None) -> Session | None:
-        """Return that day's session, or the newest one that has begun."""
+        """Return that day's session unless it lies ahead, or the newest one that has begun."""
         if day is not None:
-            return self._market.session(day)
+            return self._market.session(day) if day <= new_york_day(now) else None
         begun = self._begun(now)
         return begun[-1] if begun else None
 
@@ -74,68 +108,82 @@ class WhaleFeed:
         """Return a session's finished minutes, oldest first."""
         end = min(session.closes_at, now)
         first, last = epoch_minute(session.opens_at), epoch_minute(end - _INSTANT)
-        for number in range(first // _MINUTES_PER_BLOCK, last // _MINUTES_PER_BLOCK + 1):
+        for number in range(first // _MINUTES_PER_HOUR, last // _MINUTES_PER_HOUR + 1):
             for minute in self._hour(symbol, number, now):
                 if session.opens_at <= minute.candle.start < end:
                     yield minute
 
     def minute(self, symbol: str, start: datetime) -> FlowMinute | None:
         """Return the flow of the finished minute that started then, None when it did not trade."""
-        number, offset = divmod(epoch_minute(start), _MINUTES_PER_BLOCK)
-        for minute in self._block(symbol, number, offset + 1):
-            if minute.candle.start == start:
-                return minute
-        return None
+        number = epoch_minute(start) // _MINUTES_PER_HOUR
+        minutes = self._hour(symbol, number, start + _ONE_MINUTE)
+        return next((one for one in reversed(minutes) if one.candle.start == start), None)
 
     def alerts(
         self, stretch: Stretch, now: datetime, keep: Callable[[FlowAlert], bool]
-    ) -> list[FlowAlert]:
+    ) -> Steps[list[FlowAlert]]:
         """Return the newest alerts that are kept."""
-        found: list[FlowAlert] = []
-        for minutes in self._hours_back(stretch, now):
-            alerts = [one.alert for one in minutes if one.alert is not None]
-            alerts.sort(key=lambda alert: (alert.created_at, alert.id), reverse=True)
-            found.extend(one for one in alerts if _is_within(stretch, one.created_at) and keep(one))
-            if len(found) >= stretch.limit:
-                break
-        return found[: stretch.limit]
+
+        def told(minute: FlowMinute) -> _Told[FlowAlert] | None:
+            alert = minute.alert
+            return _Told(alert.created_at, alert.id, alert) if alert and keep(alert) else None
+
+        return self._newest(stretch, now, told)
 
     def prints(
         self, stretch: Stretch, now: datetime, keep: Callable[[DarkPrint], bool]
-    ) -> list[DarkPrint]:
+    ) -> Steps[list[DarkPrint]]:
         """Return the newest dark pool prints that are kept."""
-        found: list[DarkPrint] = []
-        for minutes in self._hours_back(stretch, now):
-            prints = [one.dark for one in minutes if one.dark is not None]
-            prints.sort(key=lambda one: (one.executed_at, one.tracking_id), reverse=True)
-            found.extend(
-                one for one in prints if _is_within(stretch, one.executed_at) and keep(one)
-            )
+
+        def told(minute: FlowMinute) -> _Told[DarkPrint] | None:
+            dark = minute.dark
+            if dark is None or not keep(dark):
+                return None
+            return _Told(dark.executed_at, f"{dark.tracking_id:020d}", dark)
+
+        return self._newest(stretch, now, told)
+
+    def _newest(
+        self,
+        stretch: Stretch,
+        now: datetime,
+        told: Callable[[FlowMinute], _Told[Item] | None],
+    ) -> Steps[list[Item]]:
+        """Return the newest of what the minutes tell within the stretch, hour by hour back."""
+        found: list[Item] = []
+        for number in self._hours_back(stretch, now):
+            of_hour: list[_Told[Item]] = []
+            for symbol in stretch.symbols:
+                known = filter(None, map(told, self._hour(symbol, number, now)))
+                of_hour.extend(one for one in known if _is_within(stretch, one.at))
+                yield
+            of_hour.sort(key=lambda one: (one.at, one.name), reverse=True)
+            found.extend(one.item for one in of_hour)
             if len(found) >= stretch.limit:
                 break
         return found[: stretch.limit]
 
-    def _hours_back(self, stretch: Stretch, now: datetime) -> Iterator[list[FlowMinute]]:
+    def _hours_back(self, stretch: Stretch, now: datetime) -> Iterator[int]:
         newest = min(now, stretch.older_than or now)
         for session in reversed(self._begun(now)[-_SESSIONS_BACK:]):
             first = epoch_minute(max(session.opens_at, stretch.newer_than or session.opens_at))
             last = epoch_minute(min(session.closes_at - _INSTANT, newest))
-            for number in range(last // _MINUTES_PER_BLOCK, first // _MINUTES_PER_BLOCK - 1, -1):
-                yield [
-                    minute
-                    for symbol in stretch.symbols
-                    for minute in self._hour(symbol, number, now)
-                    if session.opens_at <= minute.candle.start < session.closes_at
-                ]
+            yield from range(last // _MINUTES_PER_HOUR, first // _MINUTES_PER_HOUR - 1, -1)
 
     def day_volume(self, print_: DarkPrint, now: datetime) -> int:
         """Return the shares that the symbol had traded that day when its print's minute ended."""
         session = self._market.session(new_york_day(print_.executed_at))
         if session is None:
             return print_.size
-        return sum(
+        first = epoch_minute(session.opens_at) // _MINUTES_PER_HOUR
+        last = epoch_minute(print_.executed_at) // _MINUTES_PER_HOUR
+        volume = 0
+        for number in range(first, last):
+            self._hour(print_.ticker, number, now)
+            volume += self._known_hour(print_.ticker, number).volume
+        return volume + sum(
             minute.candle.volume
-            for minute in self.minutes(print_.ticker, session, now)
+            for minute in self._hour(print_.ticker, last, now)
             if minute.candle.start <= print_.executed_at
         )
 
