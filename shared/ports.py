@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -26,9 +26,12 @@ from shared.models.broker import (
     BrokerOrder,
     CancelOutcome,
     ClockReading,
+    CloseOutcome,
     SubmitOutcome,
 )
+from shared.models.flow import FlowAlert
 from shared.models.market import Candle, CandleBuffer, Quote
+from shared.models.movements import BrokerMovement
 from shared.models.portfolio import Account, Position
 from shared.models.signals import Signal
 from shared.risk.approved import Approved
@@ -90,18 +93,6 @@ class MarketFeed(Protocol):
         """End within the timeout."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowAlert:
-    """One unusual option trade, as the strategy of issue 7 reads it."""
-
-    alert_id: str
-    symbol: str
-    at: datetime
-    premium: Decimal
-    is_call: bool
-    is_sweep: bool
-
-
 class FlowFeed(Protocol):
     """A source of option flow."""
 
@@ -135,6 +126,9 @@ class Broker(Protocol):
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
         """Return the FILL activities since that moment, all pages, oldest first."""
 
+    def movements(self, since: date) -> tuple[BrokerMovement, ...]:
+        """Return what changed the account without an order since that New York day, all pages."""
+
     def asset(self, symbol: str) -> Asset | None:
         """Return what the broker says of a symbol, None when it does not know it."""
 
@@ -144,8 +138,10 @@ class Broker(Protocol):
     def cancel(self, broker_order_id: str) -> CancelOutcome:
         """Ask for the cancellation of one order."""
 
-    def close_position(self, symbol: str) -> SubmitOutcome:
-        """Ask the broker to close the whole position by its own computation."""
+    def close_position(self, symbol: str) -> CloseOutcome:
+        """Ask the broker to close the whole position by its own computation, judged by the status
+        code alone: it works while contracts forbid reading anything.
+        """
 
 
 @dataclass(frozen=True, slots=True)

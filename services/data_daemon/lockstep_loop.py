@@ -7,11 +7,14 @@ and nothing is ever skipped.
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 from services.data_daemon.feeds.alpaca_rest import AlpacaRest
+from services.data_daemon.feeds.option_flow import MarketView, cursors_of
+from services.data_daemon.flow_plan import FlowScope, judge_flow
 from services.data_daemon.identity import MarketIdentity
-from services.data_daemon.loop import prepare_store
-from services.data_daemon.plan import BARS, CLOSED, LIVE, QUOTES
+from services.data_daemon.loop import prepare_store, status_of
+from services.data_daemon.plan import BARS, CLOSED, LIVE, QUOTES, Admission
 from services.data_daemon.reporter import Reporter
 from services.data_daemon.sink import StoreSink
 from services.data_daemon.wiring import Parts
@@ -22,6 +25,9 @@ from shared.ports import Turn
 TURN_TIMEOUT_S = 1.0
 RETRY_S = 0.5
 PRUNE_EVERY_MINUTES = 2_000
+FLOW_EVERY_MINUTES = 15
+TIDE_EVERY = timedelta(minutes=30)
+"""By market time, so that every run asks at the same minutes; a replay waits for each answer."""
 
 
 class LockStepLoop:
@@ -36,6 +42,9 @@ class LockStepLoop:
         self._is_sure = False
         """Whether nothing happened since the market was last identified."""
         self._minutes = 0
+        self._turn: Turn | None = None
+        self._flow_retry_at_s = float("-inf")
+        self._flow = parts.open_flow(self._market_view, sink)
 
     def run(self, stop: threading.Event) -> None:
         """Turn until stopped. Raises ConfigFault for keys that stay refused."""
@@ -83,9 +92,11 @@ class LockStepLoop:
             # A beat per piece: a long history is work, not a hanging process.
             self._reporter.turn("DEGRADED", f"fetching history, {self._rest.missing} left")
         self._rest.fetch_minute(minute)
-        batch = self._sink.take()
+        symbols = frozenset(self._identity.symbols) if self._identity is not None else frozenset()
+        batch = self._sink.take(Admission(symbols, now, self._parts.speed))
         state = LIVE if turn.reading.is_open else CLOSED
         feeds = [FeedStatus(feed, state, "", now, "market") for feed in (BARS, QUOTES)]
+        feeds += self._flow_of(turn)
         try:
             self._parts.store.write(batch.candles, batch.quotes, feeds, minute)
         except SystemFault:
@@ -93,11 +104,36 @@ class LockStepLoop:
             raise
         self._minutes += 1
         if self._minutes % PRUNE_EVERY_MINUTES == 0:
-            self._parts.store.prune()
+            self._parts.store.prune(now)
+
+    def _flow_of(self, turn: Turn) -> list[FeedStatus]:
+        """Store the flow of the minute, in step with its bars; return how the feed is."""
+        if self._flow is None:
+            return []
+        self._turn = turn
+        now_s = self._parts.clock.monotonic_s()
+        is_due = turn.minute is not None and turn.minute.minute % FLOW_EVERY_MINUTES == 0
+        if is_due and now_s >= self._flow_retry_at_s:
+            pause_s = self._flow.round()
+            if self._flow.facts.failed_rounds:
+                # The market never waits long for a vendor who is away.
+                self._flow_retry_at_s = self._parts.clock.monotonic_s() + pause_s
+        self._flow.deliver(self._parts.store)
+        return [status_of(judge_flow(self._flow.facts, turn.reading, now_s))]
+
+    def _market_view(self) -> MarketView | None:
+        if self._turn is None or self._identity is None:
+            return None
+        symbols = frozenset(self._identity.symbols)
+        reading = self._turn.reading
+        return MarketView(FlowScope(symbols, reading.now, 1.0), reading.is_open, TIDE_EVERY, False)
 
     def _meet_market(self, turn: Turn) -> None:
         identity = self._parts.read_identity()
         prepare_store(self._parts, identity, turn.reading.now, self._sink)
+        if self._flow is not None:
+            is_new = identity != self._identity
+            self._flow.begin(cursors_of(self._parts.store.newest_flow), is_new_market=is_new)
         if identity != self._identity:
             self._rest.begin(identity.symbols)
         self._identity = identity

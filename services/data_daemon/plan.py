@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.models.broker import ClockReading
+from shared.models.market import Candle, Quote
 
 LIVE, CONNECTING, STALE, DOWN, CLOSED = "live", "connecting", "stale", "down", "closed"
 QUOTES, BARS = "quotes", "bars"
@@ -20,6 +21,22 @@ AGE_LIMIT_MARKET_S = {QUOTES: 60.0, BARS: 180.0}
 """A feed whose newest item is older than this, over all symbols, is stale."""
 AGE_LIMIT_REAL_S = 5.0
 """In a fast simulated market these few real seconds are minutes; below them is no judgement."""
+
+FAILED_TRIES_MAX = 10
+"""So many failed tries of the stream in a row are told, also while REST brings the prices."""
+POLL_S, POLL_CLOSED_S = 5.0, 60.0
+POLL_UNLIMITED_S = 1.0
+"""Pauses between two rounds of asking over REST, in real seconds: within a budget, while the
+market is closed, and where nobody counts.
+"""
+POLL_SHARE = 0.5
+"""Of the reads per minute; the rest is for history, gaps and the clock."""
+SYMBOLS_PER_CALL = 100
+GAP_MARGIN = timedelta(minutes=5)
+"""So much before the newest bar a gap is fetched: other symbols may have been behind."""
+GAP_MAX = timedelta(days=1)
+FUTURE_MARKET_S, FUTURE_REAL_S = 5.0, 2.0
+"""What may lie ahead of market time as we know it: clocks differ, and replies travel."""
 
 FIRST_CONNECTION_S = 3.0
 """So long the first fetch of history waits for the stream."""
@@ -43,6 +60,8 @@ class FeedFacts:
     link_reason: str
     last_at: datetime | None
     """Market time up to which it has brought data."""
+    is_polled: bool = False
+    """Whether REST brings what the connection does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,8 @@ class MarketFacts:
     """Market time at which the connection last became live."""
     speed: float
     """Market seconds per real second."""
+    failed_tries: int = 0
+    """Connections in a row that came to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +91,9 @@ class Verdict:
 
 def judge_feed(facts: FeedFacts, market: MarketFacts) -> Verdict:
     """Return how a feed is. Its age counts from the newest of: its last item, the opening as we
-    saw it, and the last connection.
+    saw it, and the last connection. While REST is asked instead, its data is as good.
     """
-    if facts.link != LIVE:
+    if facts.link != LIVE and not facts.is_polled:
         return Verdict(facts.feed, facts.link, facts.link_reason, facts.last_at)
     if market.reading is None:
         return Verdict(facts.feed, DOWN, "market time is unknown", facts.last_at)
@@ -87,6 +108,8 @@ def judge_feed(facts: FeedFacts, market: MarketFacts) -> Verdict:
     if age_s > limit_s:
         words = f"no {facts.feed} for {age_s:.0f} s of market time (limit {limit_s:.0f} s)"
         return Verdict(facts.feed, STALE, words, facts.last_at)
+    if facts.link != LIVE:
+        return Verdict(facts.feed, LIVE, f"by REST; stream: {facts.link_reason}", facts.last_at)
     return Verdict(facts.feed, LIVE, "", facts.last_at)
 
 
@@ -94,7 +117,8 @@ def judge_health(
     verdicts: Iterable[Verdict], market: MarketFacts, trouble: str | None
 ) -> tuple[str, str]:
     """Return OK or DEGRADED and why. `trouble` is what stands in the way of all feeds (the
-    exchange is away, the store refuses). A feed that is down matters while the market is open.
+    exchange is away, the store refuses). A feed that is down matters while the market is open;
+    flow that is only on its way does not.
     """
     if trouble is not None:
         return "DEGRADED", trouble
@@ -102,9 +126,12 @@ def judge_health(
         return "DEGRADED", "market time is unknown"
     if not market.reading.is_open:
         return "OK", "the market is closed"
-    bad = [verdict for verdict in verdicts if verdict.state not in (LIVE, CLOSED)]
+    bad = [v for v in verdicts if v.state not in (LIVE, CLOSED)]
+    bad = [v for v in bad if v.feed in AGE_LIMIT_MARKET_S or v.state != CONNECTING]
     if bad:
         return "DEGRADED", "; ".join(f"{v.feed} {v.state}: {v.reason}" for v in bad)
+    if market.failed_tries >= FAILED_TRIES_MAX:
+        return "DEGRADED", f"the stream failed {market.failed_tries} times in a row; REST goes on"
     return "OK", ""
 
 
@@ -141,6 +168,48 @@ def backfill_reason(facts: BackfillFacts) -> str | None:
     if facts.connection > facts.filled_at_connection:
         return "bars may have passed while the stream was away"
     return None
+
+
+def gap_since(last_at: datetime | None, now: datetime) -> datetime | None:
+    """Return from when bars must be fetched after a gap; None: all of the history anew."""
+    if last_at is None or not now - GAP_MAX <= last_at <= now + BAR_LENGTH:
+        return None
+    return last_at - GAP_MARGIN
+
+
+def poll_pause_s(symbols: int, reads_per_minute: int | None, *, is_open: bool) -> float:
+    """Return the pause between two rounds of polling that keeps within the share of the budget;
+    a round is two calls per hundred symbols.
+    """
+    if not is_open:
+        return POLL_CLOSED_S
+    if reads_per_minute is None:
+        return POLL_UNLIMITED_S
+    calls = 2 * -(-symbols // SYMBOLS_PER_CALL)
+    return max(POLL_S, calls * 60.0 / (reads_per_minute * POLL_SHARE))
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which items may enter the store at a market moment. One bar from the future would hide all
+    true ones that follow, in the store and in every buffer.
+    """
+
+    symbols: frozenset[str]
+    now: datetime
+    speed: float
+
+    def refusal(self, item: Candle | Quote) -> str | None:
+        """Return why an item stays outside, None for one that may enter."""
+        if item.symbol not in self.symbols:
+            return "symbol that nobody asked for"
+        ends_at = item.start + BAR_LENGTH if isinstance(item, Candle) else item.at
+        ahead_s = (ends_at - self.now).total_seconds()
+        if ahead_s > max(FUTURE_MARKET_S, FUTURE_REAL_S * self.speed):
+            return "moment in the future"
+        if isinstance(item, Candle) and (item.start.second or item.start.microsecond):
+            return "bar that begins within a minute"
+        return None
 
 
 def daily_is_due(fetched_for: date | None, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 
 from shared.clock import Clock
 from shared.errors import ConfigFault, SchemaFault, SystemFault
-from shared.persistence.market_writer import StoreDamaged
+from shared.persistence.market_transaction import StoreDamaged
 from shared.telemetry.logs import log_event
 from shared.telemetry.notify import Beat, Notifier
 

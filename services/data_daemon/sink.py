@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.data_daemon.plan import BAR_LENGTH
+from services.data_daemon.plan import BAR_LENGTH, BARS, QUOTES, Admission
 from shared.models.market import Candle, Quote
 from shared.telemetry.logs import log_event
 
 CANDLES_MAX = 200_000
-"""While the store cannot be written; the backfill brings what is lost beyond."""
+"""While the store cannot be written; what is lost beyond is fetched again."""
 SAMPLES_PER_REASON = 10
 
 log = logging.getLogger("data-daemon")
@@ -32,10 +32,11 @@ class StoreSink:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._candles: list[Candle] = []
-        self._quotes: dict[str, Quote] = {}
+        self._candles: list[tuple[str, Candle]] = []
+        self._quotes: dict[str, tuple[str, Quote]] = {}
         self._last_at: dict[str, datetime] = {}
         self._status: dict[str, tuple[str, str]] = {}
+        self._has_lost_bars = False
         self.counts: Counter[str] = Counter()
         """Items taken and dropped, by `candles`, `quotes` and `dropped <reason>`."""
 
@@ -44,17 +45,17 @@ class StoreSink:
         with self._lock:
             self.counts["candles"] += 1
             if len(self._candles) < CANDLES_MAX:
-                self._candles.append(candle)
-            self._note(feed, candle.start + BAR_LENGTH)
+                self._candles.append((feed, candle))
+            else:
+                self._has_lost_bars = True
 
     def quote(self, feed: str, quote: Quote) -> None:
         """Take one quote; an older one than known changes nothing."""
         with self._lock:
             self.counts["quotes"] += 1
             known = self._quotes.get(quote.symbol)
-            if known is None or quote.at >= known.at:
-                self._quotes[quote.symbol] = quote
-            self._note(feed, quote.at)
+            if known is None or quote.at >= known[1].at:
+                self._quotes[quote.symbol] = feed, quote
 
     def dropped(self, feed: str, reason: str, raw: str) -> None:
         """Count what broke its contract; the first ten of each reason are logged in full."""
@@ -89,19 +90,40 @@ class StoreSink:
         with self._lock:
             return self._last_at.get(feed)
 
-    def take(self) -> Batch:
-        """Return what came and begin a new batch."""
+    def take(self, admission: Admission | None = None) -> Batch:
+        """Return what came and may enter, and begin a new batch; what may not is dropped."""
         with self._lock:
-            batch = Batch(tuple(self._candles), tuple(self._quotes.values()))
-            self._candles = []
-            self._quotes = {}
-        return batch
+            candles, self._candles = self._candles, []
+            quotes, self._quotes = self._quotes, {}
+        entering = [c for feed, c in candles if self._enters(feed, c, admission)]
+        newest = [q for feed, q in quotes.values() if self._enters(feed, q, admission)]
+        with self._lock:
+            for candle in entering:
+                self._note(BARS, candle.start + BAR_LENGTH)
+            for quote in newest:
+                self._note(QUOTES, quote.at)
+        return Batch(tuple(entering), tuple(newest))
+
+    def _enters(self, feed: str, item: Candle | Quote, admission: Admission | None) -> bool:
+        reason = admission.refusal(item) if admission is not None else None
+        if reason is not None:
+            self.dropped(feed, reason, repr(item))
+        return reason is None
+
+    def lost_bars(self) -> bool:
+        """Return whether bars were lost for want of room since the last call."""
+        with self._lock:
+            lost, self._has_lost_bars = self._has_lost_bars, False
+        return lost
 
     def give_back(self, batch: Batch) -> None:
         """Put a batch back that could not be written; newer items win."""
         with self._lock:
-            self._candles = [*batch.candles, *self._candles][-CANDLES_MAX:]
-            self._quotes = {quote.symbol: quote for quote in batch.quotes} | self._quotes
+            candles = [*((BARS, candle) for candle in batch.candles), *self._candles]
+            self._has_lost_bars |= len(candles) > CANDLES_MAX
+            self._candles = candles[-CANDLES_MAX:]
+            older = {quote.symbol: (QUOTES, quote) for quote in batch.quotes}
+            self._quotes = older | self._quotes
 
     def forget(self) -> None:
         """Drop everything: it belongs to another market."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.data_daemon.feeds.alpaca_stream_feed import AlpacaStreamFeed
+from services.data_daemon.feeds.option_flow import MarketView, OptionFlow, note_drop
 from services.data_daemon.identity import MarketIdentity, read_identity
 from shared.clock import Clock
 from shared.config.endpoints import Endpoints
@@ -13,13 +14,22 @@ from shared.config.settings import Settings
 from shared.errors import TransientFault
 from shared.models.mode import Mode
 from shared.persistence.market_writer import MarketStoreWriter
-from shared.ports import MarketClock
+from shared.ports import FeedSink, MarketClock
+from shared.resilience.http_door import DoorRules, HttpDoor
 from shared.vendors.alpaca_market_data import MarketDataRest
-from shared.vendors.connect import open_door, open_market_clock, reconnect_pause_s
+from shared.vendors.connect import (
+    open_adapter,
+    open_door,
+    open_market_clock,
+    reconnect_pause_s,
+)
+from shared.vendors.unusual_whales import UnusualWhales
 
 SERVICE = "data-daemon"
 FREE_FEED = "iex"
 """The feed that every account may read; the simulated exchange has but one."""
+FLOW_RULES = DoorRules(silence_s=5.0, total_s=10.0, attempts=2, reads_per_minute=100)
+"""Below the vendor's smallest tier of 120 a minute; few tries, for each one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +42,14 @@ class Parts:
     store: MarketStoreWriter
     speed: float
     """Market seconds per real second; 1 outside the simulation."""
+    reads_per_minute: int | None
+    """Ceiling of market data reads; None where nobody counts."""
     read_identity: Callable[[], MarketIdentity]
     """Raises SystemFault."""
     open_feed: Callable[[Callable[[], float | None]], AlpacaStreamFeed]
     """Takes what says how soon data is due; the feed is not yet started."""
+    open_flow: Callable[[Callable[[], MarketView | None], FeedSink], OptionFlow | None]
+    """Takes what says how the market is; None where the flow feed is off. Not yet started."""
 
 
 def wire(settings: Settings, endpoints: Endpoints, clock: Clock) -> Parts:
@@ -55,8 +69,25 @@ def wire(settings: Settings, endpoints: Endpoints, clock: Clock) -> Parts:
         rest=MarketDataRest(door, endpoints.data_url, None if is_sim else FREE_FEED),
         store=MarketStoreWriter(settings.state.market, clock),
         speed=(settings.sim.speed or 1.0) if is_sim else 1.0,
+        reads_per_minute=door.adapter.rules.reads_per_minute,
         read_identity=lambda: read_identity(settings, endpoints, door),
         open_feed=lambda due: AlpacaStreamFeed(
             endpoints.data_stream_url, keys, clock, due, reconnect_pause_s(settings)
         ),
+        open_flow=lambda view, sink: _flow_feed(settings, endpoints, clock, view, sink),
     )
+
+
+def _flow_feed(
+    settings: Settings,
+    endpoints: Endpoints,
+    clock: Clock,
+    view: Callable[[], MarketView | None],
+    sink: FeedSink,
+) -> OptionFlow | None:
+    if endpoints.flow_url is None or endpoints.flow_token is None:
+        return None
+    headers = {"Authorization": f"Bearer {endpoints.flow_token}", "Accept": "application/json"}
+    door = HttpDoor(open_adapter(settings, "unusual-whales", clock, FLOW_RULES), headers)
+    whales = UnusualWhales(door, endpoints.flow_url, note_drop(sink))
+    return OptionFlow(whales, clock, view, sink)

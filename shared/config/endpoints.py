@@ -21,6 +21,8 @@ from shared.models.mode import Mode
 
 if TYPE_CHECKING:
     # Only for the annotation: the supervisor writes this file without carrying pydantic.
+    from pydantic import SecretStr
+
     from shared.config.settings import Settings
 
 DEFAULT_SYMBOLS = (
@@ -54,6 +56,11 @@ class Endpoints:
     key_id: str = field(repr=False)
     secret_key: str = field(repr=False)
     dashboard_url: str | None = None
+    flow_url: str | None = None
+    flow_token: str | None = field(default=None, repr=False)
+    """Unusual Whales; None: the flow feed is off. The embedded exchange plays this vendor, too, on
+    the same address, and takes its own key for a token.
+    """
 
 
 def exchange_endpoints(port: int, key_id: str, secret_key: str) -> Endpoints:
@@ -65,6 +72,8 @@ def exchange_endpoints(port: int, key_id: str, secret_key: str) -> Endpoints:
         data_stream_url=f"ws://127.0.0.1:{port}/v2/iex",
         key_id=key_id,
         secret_key=secret_key,
+        flow_url=f"http://127.0.0.1:{port}",
+        flow_token=key_id,
     )
 
 
@@ -92,7 +101,13 @@ def load_endpoints(settings: Settings) -> Endpoints:
         data_stream_url=settings.alpaca_data_stream_url or _DATA_STREAM_URL,
         key_id=settings.broker_key_id.get_secret_value(),
         secret_key=settings.broker_secret.get_secret_value(),
+        flow_url=settings.uw_url if settings.uw_api_token is not None else None,
+        flow_token=_revealed(settings.uw_api_token),
     )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def read_endpoints(path: Path) -> Endpoints | None:
@@ -119,6 +134,8 @@ def read_endpoints(path: Path) -> Endpoints | None:
         key_id=key_id,
         secret_key=secret_key,
         dashboard_url=dashboard_url if isinstance(dashboard_url, str) else None,
+        flow_url=trading_url,
+        flow_token=key_id,
     )
 
 

@@ -5,10 +5,14 @@ Times are kept as whole microseconds since 1970 UTC, prices as the texts they ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from shared.models.market import Quote
+
+Value = TypeVar("Value")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,3 +49,13 @@ class FeedStatus:
     age_basis: str
     """`market`: judge the age of `last_at` by market time, never by the wall clock."""
     written_boottime_s: float = 0.0
+
+
+def decoded(make: Callable[[Any], Value], row: object) -> Value | None:
+    """Return what a row means, None for one that means nothing: SQLite sees no flipped bit, and a
+    row that no start can read must cost itself and nothing else.
+    """
+    try:
+        return make(row)
+    except (ValueError, TypeError, ArithmeticError):
+        return None

@@ -7,21 +7,25 @@ the row's id and never sees half a batch.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
 from shared.models.numbers import require_positive
-from shared.persistence.market_rows import FeedStatus, StoredQuote, moment_of, stamp_of
+from shared.persistence.market_rows import (
+    FeedStatus,
+    StoredQuote,
+    decoded,
+    moment_of,
+    stamp_of,
+)
 from shared.persistence.market_schema import connect
-
-Value = TypeVar("Value")
 
 NEW_CANDLES_MAX = 50_000
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -82,12 +86,12 @@ class MarketStoreReader:
             "SELECT close FROM daily WHERE symbol=? AND start<? ORDER BY start DESC LIMIT 1",
             (symbol, stamp_of(today)),
         )
-        return _decoded(_price, value) if value is not None else None
+        return decoded(_price, value) if value is not None else None
 
     def quotes(self) -> dict[str, StoredQuote]:
         """Return the newest quote of each symbol."""
         rows = self._rows("SELECT symbol, at, bid, ask, bid_size, ask_size, received_s FROM quotes")
-        found = (_decoded(_quote, row) for row in rows)
+        found = (decoded(_quote, row) for row in rows)
         return {stored.quote.symbol: stored for stored in found if stored is not None}
 
     def feed_status(self) -> list[FeedStatus]:
@@ -95,13 +99,13 @@ class MarketStoreReader:
         rows = self._rows(
             "SELECT feed, state, reason, last_at, age_basis, written_s FROM feeds ORDER BY feed"
         )
-        found = (_decoded(_feed, row) for row in rows)
+        found = (decoded(_feed, row) for row in rows)
         return [feed for feed in found if feed is not None]
 
     def minute(self) -> datetime | None:
         """Return the newest minute that is stored completely (lock-step), None without one."""
         value = self._one("SELECT value FROM facts WHERE name='minute'")
-        return _decoded(_minute, value) if value is not None else None
+        return decoded(_minute, value) if value is not None else None
 
     def source(self) -> str | None:
         """Return which market the content belongs to."""
@@ -146,18 +150,8 @@ class MarketStoreReader:
         return self._db
 
 
-def _decoded(make: Callable[[Any], Value], row: object) -> Value | None:
-    """Return what a row means, None for one that means nothing: SQLite sees no flipped bit, and a
-    row that no start can read must cost itself and nothing else.
-    """
-    try:
-        return make(row)
-    except (ValueError, TypeError, ArithmeticError):
-        return None
-
-
 def _candles(rows: Iterable[tuple[Any, ...]]) -> list[Candle]:
-    found = (_decoded(_candle, row) for row in rows)
+    found = (decoded(_candle, row) for row in rows)
     return [candle for candle in found if candle is not None]
 
 

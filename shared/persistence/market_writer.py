@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
-from datetime import datetime
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from shared.clock import Clock
 from shared.errors import ConfigFault, TransientFault
+from shared.models.flow import FlowBatch
 from shared.models.market import Candle, Quote
+from shared.persistence.market_flow import newest_flow, put_flow
 from shared.persistence.market_rows import FeedStatus, stamp_of
-from shared.persistence.market_schema import create, set_aside
+from shared.persistence.market_schema import connect, create, set_aside, set_orphans_aside
+from shared.persistence.market_transaction import StoreDamaged, Transaction, refused
 
 CANDLES_PER_SYMBOL_MAX = 2_000
 DAILY_PER_SYMBOL_MAX = 400
+FLOW_ROWS_MAX = 50_000
+"""Of alerts, of prints and of tide points each."""
+CANDLES_KEPT, DAILY_KEPT, FLOW_KEPT = timedelta(days=30), timedelta(days=600), timedelta(days=7)
+"""Market time after which rows are dropped, also of symbols that nobody follows any more."""
 
 # An unchanged bar, fetched again, keeps its row: readers go by the id and would meet it twice.
 _PUT_CANDLE = (
@@ -37,6 +44,30 @@ _EMPTY_ALL = (
     "DELETE FROM quotes",
     "DELETE FROM feeds",
     "DELETE FROM facts",
+    "DELETE FROM flow",
+    "DELETE FROM dark_prints",
+    "DELETE FROM tide",
+)
+_FUTURE = (
+    "DELETE FROM daily WHERE start > ?",
+    "DELETE FROM quotes WHERE at > ?",
+    "DELETE FROM flow WHERE at > ?",
+    "DELETE FROM dark_prints WHERE at > ?",
+    "DELETE FROM tide WHERE at > ?",
+)
+_OLD = (
+    ("DELETE FROM candles WHERE start < ?", CANDLES_KEPT),
+    ("DELETE FROM quotes WHERE at < ?", CANDLES_KEPT),
+    ("DELETE FROM daily WHERE start < ?", DAILY_KEPT),
+    ("DELETE FROM flow WHERE at < ?", FLOW_KEPT),
+    ("DELETE FROM dark_prints WHERE at < ?", FLOW_KEPT),
+    ("DELETE FROM tide WHERE at < ?", FLOW_KEPT),
+)
+_EXCESS = (
+    "DELETE FROM flow WHERE id <= (SELECT id FROM flow ORDER BY id DESC LIMIT 1 OFFSET ?)",
+    "DELETE FROM dark_prints WHERE at <= "
+    "(SELECT at FROM dark_prints ORDER BY at DESC LIMIT 1 OFFSET ?)",
+    "DELETE FROM tide WHERE at <= (SELECT at FROM tide ORDER BY at DESC LIMIT 1 OFFSET ?)",
 )
 _CROWDED = (
     "SELECT symbol, 'candles' FROM candles GROUP BY symbol UNION ALL "
@@ -48,10 +79,6 @@ _PRUNE = {
     "daily": "DELETE FROM daily WHERE symbol=? AND start < (SELECT start FROM daily "
     "WHERE symbol=? ORDER BY start DESC LIMIT 1 OFFSET ?)",
 }
-
-
-class StoreDamaged(TransientFault):
-    """The file turned out to be damaged while in use: a fresh process sets it aside."""
 
 
 class MarketStoreWriter:
@@ -66,9 +93,12 @@ class MarketStoreWriter:
         self.set_aside: Path | None = None
         """Where a damaged store went when this one was opened."""
         self._db = self._opened()
+        status = path.stat(follow_symlinks=False)
+        self._file = (status.st_dev, status.st_ino)
 
     def _opened(self) -> sqlite3.Connection:
         try:
+            set_orphans_aside(self._path, self._clock)
             try:
                 return create(self._path)
             except sqlite3.DatabaseError as error:
@@ -81,7 +111,10 @@ class MarketStoreWriter:
 
     def source(self) -> str | None:
         """Return which market the content belongs to, None when nothing was ever said."""
-        row = self._db.execute("SELECT value FROM facts WHERE name='source'").fetchone()
+        try:
+            row = self._db.execute("SELECT value FROM facts WHERE name='source'").fetchone()
+        except sqlite3.Error as error:
+            raise refused(error) from error
         return str(row[0]) if row is not None else None
 
     def begin_source(self, source: str) -> None:
@@ -97,8 +130,8 @@ class MarketStoreWriter:
         """Drop what lies after that market time (a clock set back) and return how many candles."""
         with self._transaction():
             gone = self._db.execute("DELETE FROM candles WHERE start >= ?", (stamp_of(now),))
-            self._db.execute("DELETE FROM daily WHERE start > ?", (stamp_of(now),))
-            self._db.execute("DELETE FROM quotes WHERE at > ?", (stamp_of(now),))
+            for statement in _FUTURE:
+                self._db.execute(statement, (stamp_of(now),))
         return gone.rowcount
 
     def write(
@@ -141,20 +174,60 @@ class MarketStoreWriter:
         """Say that everything of the minute that starts then is stored (lock-step)."""
         self.write(minute=minute)
 
-    def prune(self) -> None:
-        """Keep the newest candles of each symbol; call now and then, not with every batch."""
+    def put_flow(self, batch: FlowBatch) -> None:
+        """Store option flow; what is known by its id stays as it is. Raises as `write`."""
+        with self._transaction():
+            put_flow(self._db, batch)
+
+    def newest_flow(self, feed: str) -> datetime | None:
+        """Return the market time of the newest row of `flow`, `prints` or `tide`."""
+        try:
+            return newest_flow(self._db, feed)
+        except sqlite3.Error as error:
+            raise refused(error) from error
+
+    def prune(self, now: datetime) -> None:
+        """Keep what is newest, by number and by market time, and give the room back; call now
+        and then, not with every batch. Readers are never held up. Raises as `write`.
+        """
         with self._transaction():
             for symbol, table in self._db.execute(_CROWDED).fetchall():
                 keep = CANDLES_PER_SYMBOL_MAX if table == "candles" else DAILY_PER_SYMBOL_MAX
                 self._db.execute(_PRUNE[table], (symbol, symbol, keep - 1))
+            for statement, kept in _OLD:
+                self._db.execute(statement, (stamp_of(now - kept),))
+            for statement in _EXCESS:
+                self._db.execute(statement, (FLOW_ROWS_MAX,))
+        try:
+            # A script, since a plain execute would step once, and so free a single page.
+            self._db.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(PASSIVE);")
+        except sqlite3.Error as error:
+            raise refused(error) from error
+
+    def verify(self) -> None:
+        """Look as a reader would. Raises StoreDamaged when what is written here no longer reaches
+        the readers: SQLite goes on writing into a file that was removed or replaced.
+        """
+        try:
+            status = self._path.stat(follow_symlinks=False)
+        except OSError as failure:
+            raise StoreDamaged(f"market.db is gone: {failure.strerror}") from failure
+        if (status.st_dev, status.st_ino) != self._file:
+            raise StoreDamaged("market.db was replaced by another file")
+        try:
+            with closing(connect(self._path, read_only=True)) as reader:
+                reader.execute("SELECT count(*) FROM feeds").fetchone()
+                reader.execute("SELECT id FROM candles ORDER BY id DESC LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise refused(error) from error
 
     def close(self) -> None:
         """Close the file; committed batches are safe without it."""
         with suppress(sqlite3.Error):
             self._db.close()
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db)
 
     def _put_candles(self, statement: str, candles: Iterable[Candle]) -> None:
         rows = [
@@ -199,34 +272,3 @@ class MarketStoreWriter:
 
     def _set_fact(self, name: str, value: str) -> None:
         self._db.execute("REPLACE INTO facts VALUES(?,?)", (name, value))
-
-
-class _Transaction:
-    """BEGIN … COMMIT around a block, ROLLBACK on any failure, SQLite's as TransientFault."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise _refused(error) from error
-
-    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
-        try:
-            self._db.execute("COMMIT" if failure is None else "ROLLBACK")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise _refused(error) from error
-        if isinstance(failure, sqlite3.Error):
-            raise _refused(failure) from failure
-
-
-def _refused(error: sqlite3.Error) -> TransientFault:
-    is_damage = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.OperationalError
-    )
-    kind = StoreDamaged if is_damage else TransientFault
-    return kind(f"market.db cannot be written: {error}")

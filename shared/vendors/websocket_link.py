@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from shared.clock import Clock
-from shared.errors import SystemFault
+from shared.errors import SystemFault, TransientFault
 from shared.resilience.classification import classify_exception
 from shared.telemetry.logs import log_event
 
@@ -27,14 +27,23 @@ PING_EVERY_S, PING_TIMEOUT_S = 10.0, 20.0
 MESSAGE_BYTES_MAX = 16 * 2**20
 RECEIVE_S = 0.25
 """How long one receive waits before stop and silence are looked at."""
-BACKOFF_FIRST_S, BACKOFF_MAX_S, JITTER = 0.5, 30.0, 0.2
+BACKOFF_FIRST_S, BACKOFF_MAX_S, JITTER = 1.0, 60.0, 0.2
 LASTED_S = 10.0
-"""A connection that lasted for longer resets the backoff."""
+"""A connection that lasted for longer, and was not mute, resets the backoff."""
+LIMIT_PAUSE_S = 20.0
+"""After an unclean end the server counts the dead connection for some 90 s and refuses another:
+quick tries only keep it busy. Source: Lean.Brokerages.Alpaca, pull request 39.
+"""
+_TOO_MANY = 429
 SIMULATED_PAUSE_S_MAX = 2.0
 """At the exchange of this machine: nobody there minds being asked often."""
 CONNECTING, LIVE, DOWN = "connecting", "live", "down"
 
 log = logging.getLogger("stream")
+
+
+class ConnectionLimit(TransientFault):
+    """The server counts too many connections of ours; they run out by themselves."""
 
 
 class StreamSession(Protocol):
@@ -87,6 +96,10 @@ class WebsocketLink:
         self._heard_at_s: float | None = None
         self._connection: ClientConnection | None = None
         self.state = LinkState(DOWN, "not started")
+        self.failed_tries = 0
+        """Tries in a row that came to nothing: refused, cut at once, or mute. 0 once a connection
+        has lasted and spoken.
+        """
         self.connections = 0
         """How often the session became live; a change means that messages may be missing."""
 
@@ -121,18 +134,14 @@ class WebsocketLink:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        failures = 0
         while not self._stop.is_set():
-            begun_s = self._clock.monotonic_s()
-            reason = self._one_connection()
+            reason, least_pause_s = self._one_connection()
             if self._stop.is_set():
                 break
-            # A connection that broke at once, even after a good handshake, is no recovery.
-            lasted = self._clock.monotonic_s() - begun_s > LASTED_S
-            failures = 0 if lasted else failures
-            pause_s = min(self._pause_s_max, BACKOFF_FIRST_S * 2 ** min(failures, 16))
+            growing_s = BACKOFF_FIRST_S * 2 ** min(self.failed_tries, 16)
+            pause_s = min(self._pause_s_max, max(growing_s, least_pause_s))
             pause_s *= 1 + JITTER * self._random.random()
-            failures += 1
+            self.failed_tries += 1
             self.state = LinkState(DOWN, reason)
             log_event(
                 log,
@@ -144,8 +153,8 @@ class WebsocketLink:
             self.state = LinkState(CONNECTING, reason)
         self.state = LinkState(DOWN, "stopped")
 
-    def _one_connection(self) -> str:
-        """Connect, listen until it ends, and say why it ended."""
+    def _one_connection(self) -> tuple[str, float]:
+        """Connect, listen until it ends; return why it ended and the least pause, in seconds."""
         was_live = False
         try:
             with self._connected() as connection:
@@ -156,13 +165,18 @@ class WebsocketLink:
                 self.connections += 1
                 self.state = LinkState(LIVE, "")
                 log_event(log, "stream_live", f"{self._session.name} is live")
-                return self._listen(connection)
+                return self._listen(connection), 0.0
+        except ConnectionLimit as limit:
+            return str(limit), LIMIT_PAUSE_S
+        except InvalidStatus as refusal:
+            is_limit = refusal.response.status_code == _TOO_MANY
+            return _in_words(refusal), LIMIT_PAUSE_S if is_limit else 0.0
         except (SystemFault, WebSocketException, OSError, EOFError, ValueError) as failure:
-            return _in_words(failure)
+            return _in_words(failure), 0.0
         except Exception as failure:
             # Nobody restarts this thread: what breaks in it costs the connection, no more.
             log.exception("the stream's reader broke", extra={"event": "stream_broken"})
-            return _in_words(failure)
+            return _in_words(failure), 0.0
         finally:
             self._connection = None
             if was_live:
@@ -182,17 +196,24 @@ class WebsocketLink:
         )
 
     def _listen(self, connection: ClientConnection) -> str:
+        begun_s = self._clock.monotonic_s()
+        has_spoken = False
         while not self._stop.is_set():
+            limit_s = self._session.silence_s_max()
+            lasted = self._clock.monotonic_s() - begun_s > LASTED_S
+            if lasted and (has_spoken or limit_s is None):
+                # One that broke at once, even after a good handshake, is no recovery.
+                self.failed_tries = 0
             try:
                 message = connection.recv(timeout=RECEIVE_S)
             except TimeoutError:
-                limit_s = self._session.silence_s_max()
                 silent_s = self.silent_s or 0.0
                 if limit_s is not None and silent_s > limit_s:
                     return f"silent for {silent_s:.0f} s although data is due"
                 continue
             self._heard_at_s = self._clock.monotonic_s()
             self._session.take(message)
+            has_spoken = True
         return "stopped"
 
 

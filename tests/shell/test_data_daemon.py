@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -17,10 +16,7 @@ from services.data_daemon.feeds.alpaca_stream_feed import AlpacaStreamFeed
 from services.data_daemon.sink import StoreSink
 from shared.clock import SystemClock
 from shared.models.market import Candle
-from shared.ports import Turn
-from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
-from shared.vendors.lockstep_clock import LockStepMarketClock
-from tests.support.daemon_process import DaemonProcess
+from tests.support.daemon_process import DaemonProcess, LockStepBot
 from tests.support.exchange_process import ExchangeProcess
 from tests.support.stream_server import StreamServer
 from tests.support.waiting import wait_until
@@ -33,27 +29,6 @@ CLOCK = SystemClock()
 WAIT_S = 20.0
 
 
-class Bot:
-    """Stands in for the trading-bot: takes one lock-step minute after the other."""
-
-    def __init__(self, daemon: DaemonProcess) -> None:
-        rules = DoorRules(reads_per_minute=None)
-        keys = {"APCA-API-KEY-ID": KEYS[0], "APCA-API-SECRET-KEY": KEYS[1]}
-        door = HttpDoor(DoorAdapter(rules, CLOCK), keys)
-        url = daemon.endpoints.trading_url
-        self._clock = LockStepMarketClock(door, url, "trading-bot", CLOCK)
-        self._stop = threading.Event()
-
-    def next(self) -> Turn:
-        """Report the minute before as finished and return the next one."""
-        ends_at_s = CLOCK.monotonic_s() + WAIT_S
-        while CLOCK.monotonic_s() < ends_at_s:
-            turn = self._clock.next_turn(self._stop, 1.0)
-            if turn is not None:
-                return turn
-        raise AssertionError(f"no turn within {WAIT_S} s: {self._clock.last_fault}")
-
-
 @pytest.fixture
 def lock_step(tmp_path: Path) -> Iterator[tuple[ExchangeProcess, DaemonProcess]]:
     options = ("--speed", "max", "--db", str(tmp_path / "x.db"), *SYMBOLS)
@@ -64,7 +39,7 @@ def lock_step(tmp_path: Path) -> Iterator[tuple[ExchangeProcess, DaemonProcess]]
         yield exchange, daemon
 
 
-def follow(daemon: DaemonProcess, bot: Bot, minutes: int) -> list[datetime]:
+def follow(daemon: DaemonProcess, bot: LockStepBot, minutes: int) -> list[datetime]:
     """Take some minutes; each is stored whole, and nothing later than it, when it is given."""
     seen: list[datetime] = []
     for _ in range(minutes):
@@ -105,7 +80,7 @@ def test_lock_step_when_followed_then_each_minute_is_whole(
 ) -> None:
     """The bot gets a minute only when its bars and quotes are stored, with history before it."""
     _, daemon = lock_step
-    assert is_unbroken(follow(daemon, Bot(daemon), 20))
+    assert is_unbroken(follow(daemon, LockStepBot(daemon), 20))
     assert len(daemon.reader.last_candles("SPY", 1_000)) >= 300
     assert len(daemon.reader.daily_candles("SPY", 100)) >= 4
     assert {status.state for status in daemon.reader.feed_status()} == {"live"}
@@ -118,7 +93,7 @@ def test_lock_step_when_daemon_is_killed_then_no_minute_is_skipped(
 ) -> None:
     """SIGKILL between two minutes: the next process does the minute that was left."""
     _, daemon = lock_step
-    bot = Bot(daemon)
+    bot = LockStepBot(daemon)
     minutes = follow(daemon, bot, 5)
     for _ in range(2):
         daemon.kill()
@@ -132,7 +107,7 @@ def test_lock_step_when_exchange_is_killed_then_daemon_waits_and_goes_on(
 ) -> None:
     """The exchange dies and returns: DEGRADED in between, the same process, no minute lost."""
     exchange, daemon = lock_step
-    bot = Bot(daemon)
+    bot = LockStepBot(daemon)
     minutes = follow(daemon, bot, 5)
     exchange.kill()
     assert daemon.wait_for("X_HEALTH", "DEGRADED")
@@ -159,7 +134,7 @@ def test_store_when_market_changes_then_begun_anew_and_seed_repeats_exactly(
             DaemonProcess(folder, free_port(), speed="max", keys=KEYS) as daemon,
             exchange_on(daemon, folder / "exchange", *options),
         ):
-            follow(daemon, Bot(daemon), 3)
+            follow(daemon, LockStepBot(daemon), 3)
             sources.append(daemon.reader.source())
             stores.append(history(daemon))
     first, other, repeated = stores

@@ -159,7 +159,7 @@ def test_prune_when_crowded_then_newest_stay(path: Path) -> None:
     writer, reader = writer_of(path), MarketStoreReader(path)
     writer.put_candles([candle(m) for m in range(CANDLES_PER_SYMBOL_MAX + 50)])
     writer.put_candles([candle(0, "QQQ")])
-    writer.prune()
+    writer.prune(START)
     kept = reader.last_candles("SPY", 10_000)
     assert len(kept) == CANDLES_PER_SYMBOL_MAX
     assert kept[0] == candle(50)

@@ -14,11 +14,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from shared.clock import SystemClock
 from shared.config.endpoints import exchange_endpoints, write_endpoints
 from shared.persistence.market_store import MarketStoreReader
+from shared.ports import Turn
+from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
+from shared.vendors.lockstep_clock import LockStepMarketClock
 
 ROOT = Path(__file__).resolve().parents[2]
 END_S = 20.0
+CLOCK = SystemClock()
 
 
 class DaemonProcess:
@@ -119,3 +124,24 @@ class DaemonProcess:
             return self._ear.recv(65536)
         except OSError:
             return b""
+
+
+class LockStepBot:
+    """Stands in for the trading-bot: takes one lock-step minute after the other."""
+
+    def __init__(self, daemon: DaemonProcess) -> None:
+        rules = DoorRules(reads_per_minute=None)
+        endpoints = daemon.endpoints
+        keys = {"APCA-API-KEY-ID": endpoints.key_id, "APCA-API-SECRET-KEY": endpoints.secret_key}
+        door = HttpDoor(DoorAdapter(rules, CLOCK), keys)
+        self._clock = LockStepMarketClock(door, endpoints.trading_url, "trading-bot", CLOCK)
+        self._stop = threading.Event()
+
+    def next(self) -> Turn:
+        """Report the minute before as finished and return the next one."""
+        ends_at_s = CLOCK.monotonic_s() + END_S
+        while CLOCK.monotonic_s() < ends_at_s:
+            turn = self._clock.next_turn(self._stop, 1.0)
+            if turn is not None:
+                return turn
+        raise AssertionError(f"no turn within {END_S} s: {self._clock.last_fault}")

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from services.data_daemon.plan import (
+    BAR_LENGTH,
     BARS,
     DAILY_DAYS,
     QUOTES,
+    SYMBOLS_PER_CALL,
     WARM_BARS,
     daily_is_due,
     is_finished,
     trading_day,
 )
 from shared.contracts.drift import SchemaDrift
+from shared.errors import SystemFault
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.ports import FeedSink
 from shared.vendors.alpaca_market_data import DAY, MINUTE, MarketDataRest
 
-SYMBOLS_PER_CALL = 100
+Piece = TypeVar("Piece")
 
 
 class AlpacaRest:
@@ -34,6 +38,7 @@ class AlpacaRest:
         self._sink = sink
         self._symbols: tuple[str, ...] = ()
         self._missing: deque[str] = deque()
+        self._gaps: deque[tuple[tuple[str, ...], datetime]] = deque()
         self._daily_for: date | None = None
         self._daily_missing: deque[tuple[str, ...]] = deque()
 
@@ -41,28 +46,52 @@ class AlpacaRest:
         """Plan a fetch of history for all symbols; `fetch_some` does it piece by piece."""
         self._symbols = tuple(symbols)
         self._missing = deque(symbols)
+        self._gaps.clear()
         self._daily_for = None
+
+    def refill(self, since: datetime) -> None:
+        """Plan a fetch of all bars since that market time: many symbols by one call."""
+        self._gaps = deque((symbols, since) for symbols in _chunks(self._symbols))
 
     @property
     def missing(self) -> int:
         """Pieces of history that have still to be fetched."""
-        return len(self._missing) + len(self._daily_missing)
+        return len(self._gaps) + len(self._missing) + len(self._daily_missing)
 
     def fetch_some(self, now: datetime) -> bool:
-        """Fetch one piece of the history that is missing: a new trading day's daily bars (warm
-        trends, prior closes), else the newest minutes of one symbol. Returns whether nothing is
-        missing any more.
+        """Fetch one piece of the history that is missing: a gap, else a new trading day's daily
+        bars (warm trends, prior closes), else the newest minutes of one symbol. Returns whether
+        nothing is missing any more. A piece that fails goes behind the others.
         """
         if daily_is_due(self._daily_for, now):
             self._daily_for = trading_day(now)
             self._daily_missing = deque(_chunks(self._symbols))
-        if self._daily_missing:
-            self._fetch_daily(self._daily_missing[0], now)
-            self._daily_missing.popleft()
+        if self._gaps:
+            self._one_of(self._gaps, lambda gap: self._fetch_gap(*gap, now))
+        elif self._daily_missing:
+            self._one_of(self._daily_missing, lambda symbols: self._fetch_daily(symbols, now))
         elif self._missing:
-            self._fetch_minutes(self._missing[0], now)
-            self._missing.popleft()
+            self._one_of(self._missing, lambda symbol: self._fetch_minutes(symbol, now))
         return self.missing == 0
+
+    @staticmethod
+    def _one_of(pieces: deque[Piece], fetch: Callable[[Piece], None]) -> None:
+        try:
+            fetch(pieces[0])
+        except SystemFault:
+            pieces.rotate(-1)
+            raise
+        pieces.popleft()
+
+    def _fetch_gap(self, symbols: Sequence[str], since: datetime, now: datetime) -> None:
+        page = self._rest.bars(symbols, MINUTE, since, now)
+        self._note_drops(page.dropped)
+        self._store.put_candles(c for c in page.candles if is_finished(c.start, now))
+
+    def poll(self, since: datetime, now: datetime) -> None:
+        """Bring the finished bars since that market time, and the newest quotes, into the sink."""
+        for symbols in _chunks(self._symbols):
+            self._bring(symbols, since, now)
 
     def _fetch_daily(self, symbols: Sequence[str], now: datetime) -> None:
         page = self._rest.bars(symbols, DAY, now - timedelta(days=DAILY_DAYS), now)
@@ -77,13 +106,17 @@ class AlpacaRest:
     def fetch_minute(self, minute: datetime) -> None:
         """Bring the bars of one finished minute and the quotes after it into the sink."""
         for symbols in _chunks(self._symbols):
-            page = self._rest.bars(symbols, MINUTE, minute, minute)
-            latest = self._rest.latest_quotes(symbols)
-            self._note_drops((*page.dropped, *latest.dropped))
-            for candle in page.candles:
+            self._bring(symbols, minute, minute + BAR_LENGTH)
+
+    def _bring(self, symbols: Sequence[str], since: datetime, now: datetime) -> None:
+        page = self._rest.bars(symbols, MINUTE, since, now - BAR_LENGTH)
+        latest = self._rest.latest_quotes(symbols)
+        self._note_drops((*page.dropped, *latest.dropped))
+        for candle in page.candles:
+            if is_finished(candle.start, now):
                 self._sink.candle(BARS, candle)
-            for quote in latest.quotes:
-                self._sink.quote(QUOTES, quote)
+        for quote in latest.quotes:
+            self._sink.quote(QUOTES, quote)
 
     def _note_drops(self, dropped: Iterable[SchemaDrift]) -> None:
         for drift in dropped:

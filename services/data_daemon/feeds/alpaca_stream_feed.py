@@ -66,6 +66,11 @@ class AlpacaStreamFeed:
         """Number of the connection: rises with each one that became live."""
         return self._link.connections if self._link is not None else 0
 
+    @property
+    def failed_tries(self) -> int:
+        """Connections in a row that came to nothing."""
+        return self._link.failed_tries if self._link is not None else 0
+
     def stop(self, timeout_s: float) -> None:
         """End within the timeout."""
         if self._link is not None:
