@@ -49,7 +49,7 @@ def open_memory(
     _ledger_out(settings.state.ledger, _owner_of(loaded.payload), (mode, account_id), clock)
     loaded = store.set_aside(mode, account_id)
     _ledger_in(settings.state.ledger, (mode, account_id))
-    journal = Journal(settings.state.journal, clock)
+    journal = Journal(settings.state.journal, clock, store.files)
     opening = journal.open(mode, account_id)
     for note in (*loaded.notes, *opening.notes):
         log_event(logger, "state_note", note, level=logging.WARNING)

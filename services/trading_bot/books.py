@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from services.trading_bot.orders_log import OrdersLog, OrderStep
 from shared.errors import SystemFault
 from shared.models.json_values import from_json
-from shared.models.pnl import Trade
+from shared.models.pnl import Statement, Trade
 from shared.models.portfolio import Account
 from shared.models.trading_state import BotState, OutboxItem
 from shared.persistence.ledger import Denial, LedgerWriter
@@ -93,6 +93,10 @@ class Books:
                 trace=trace,
             )
         )
+
+    def statement(self, statement: Statement) -> None:
+        """Keep a day's comparison with the broker."""
+        self._ledger.add_statement(statement)
 
     def equity(self, at: datetime, account: Account) -> None:
         """Add a point to the equity curve, once per market minute."""

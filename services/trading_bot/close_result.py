@@ -1,12 +1,13 @@
-"""What a close-position answers: its numbers, under the names of CONTRACTS.md section 7."""
+"""What a close answers, and when: its numbers, under the names of CONTRACTS.md section 7. Pure."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from services.trading_bot.unseen import is_closed_unseen
 from shared.clock import utc_text
-from shared.models.commands import Command
-from shared.models.orders import OrderRole
+from shared.models.commands import Command, CommandName
+from shared.models.orders import OrderRole, OrderStatus
 from shared.models.trading_state import BotState
 
 
@@ -29,6 +30,25 @@ def close_result(command: Command, position_key: str, state: BotState) -> dict[s
         "closed_at": utc_text(trade.exited_at) if trade is not None else None,
         "order_id": exits[-1].broker_order_id if exits else None,
     }
+
+
+def is_queued(position_key: str, state: BotState) -> bool:
+    """Whether an order that leaves the position waits at the broker."""
+    return any(
+        order.role is OrderRole.EXIT
+        and order.status is not OrderStatus.UNKNOWN
+        and order.status.is_live
+        for order in state.orders.group(position_key)
+    )
+
+
+def is_done_unseen(command: Command, position_key: str, state: BotState) -> bool:
+    """Whether the broker's status codes alone say that a command is carried out (rule 22)."""
+    if command.command is CommandName.CLOSE_POSITION:
+        return is_closed_unseen(state, position_key)
+    keys = [position.position_key for position in state.positions.values()]
+    is_meant = bool(keys) and command.switch("flatten")
+    return is_meant and all(is_closed_unseen(state, key) for key in keys)
 
 
 def _text(price: Decimal | None) -> str | None:

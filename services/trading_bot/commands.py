@@ -11,22 +11,24 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from services.trading_bot.close_result import close_result
+from services.trading_bot.close_result import close_result, is_done_unseen, is_queued
 from services.trading_bot.decision import Facts
 from services.trading_bot.watch import OPERATOR, leaving_kind, start_plan
 from shared.clock import Clock
 from shared.commands.spool import Claim, CommandSpool
-from shared.errors import TransientFault
+from shared.errors import SystemFault, TransientFault
 from shared.events.types import Event, HoldCleared, OperatorPaused, OperatorResumed, PlanStarted
 from shared.models.commands import ClearWhat, Command, CommandName, CommandOutcome
-from shared.models.orders import OrderRole, OrderStatus
+from shared.models.orders import OrderRole
 from shared.models.plans import PlanKind
 from shared.models.trading_state import HoldKind
 from shared.persistence.emergency_stop import EmergencyStopFile
 from shared.telemetry.logs import log_event
 
-VERIFY_WITHIN_S = 40.0
-"""Real seconds after which an unverified command is answered as failed; it may still succeed."""
+VERIFY_WITHIN_S, AWAY_S = 40.0, 1.0
+"""Real seconds after which an unverified command is answered as failed; it may still succeed.
+A broker that cannot even be asked is not waited for.
+"""
 FLAT_READS = 2
 """One flat read may be a broker's late book (ORDER_PATH.md rule 8)."""
 CLAIMS_PER_TURN_MAX = 20
@@ -219,24 +221,35 @@ class CommandDesk:
         why = (f"operator: {command.reason}", f"{OPERATOR} {command.by}")
         return (PlanStarted(start_plan(facts, leaving_kind(facts), position.position_key, why)),)
 
-    def verify(self, facts: Facts) -> None:
+    def verify(self, facts: Facts, fault: SystemFault | None = None) -> None:
         """Answer the pending commands that the broker's own reads now confirm, or that waited
-        too long. Call it once per turn, after the reads.
+        too long. Call it once per turn, after the reads; with the fault that keeps them away.
         """
+        is_away = isinstance(fault, TransientFault)
+        patience_s = AWAY_S if is_away else VERIFY_WITHIN_S
+        why = f"The broker cannot be reached ({fault})" if is_away else "Not verified in time"
         for pending in list(self._pending):
-            if self._is_verified(pending, facts):
+            if not is_away and self._is_verified(pending, facts):
                 self._pending.remove(pending)
-            elif self._clock.monotonic_s() - pending.since_s > VERIFY_WITHIN_S:
+            elif self._clock.monotonic_s() - pending.since_s > patience_s:
                 self._pending.remove(pending)
-                detail = "Not verified at the broker in time; it is still being worked on."
+                detail = f"{why}; it is still being worked on."
                 self._answer(pending.command, CommandOutcome.FAILED, detail)
 
     def _is_verified(self, pending: _Pending, facts: Facts) -> bool:
         if facts.broker_positions is None:
-            return False
+            return self._is_verified_unseen(pending, facts)
         if pending.command.command is CommandName.EMERGENCY_STOP:
             return self._stop_verified(pending.command, facts)
         return self._close_verified(pending, facts)
+
+    def _is_verified_unseen(self, pending: _Pending, facts: Facts) -> bool:
+        """Judge by the broker's status codes alone what nothing else can show (rule 22)."""
+        if not is_done_unseen(pending.command, pending.position_key, facts.state):
+            return False
+        detail = "Closed, as the broker's status codes say; its books cannot be read."
+        self._answer(pending.command, CommandOutcome.DONE, detail, {"judged_by": "status_code"})
+        return True
 
     def _stop_verified(self, command: Command, facts: Facts) -> bool:
         working = [order for order in facts.state.orders.live() if order.role is OrderRole.ENTRY]
@@ -250,24 +263,18 @@ class CommandDesk:
 
     def _close_verified(self, pending: _Pending, facts: Facts) -> bool:
         symbol = pending.command.text("symbol")
-        state = facts.state
-        held = state.positions.get(symbol)
+        held = facts.state.positions.get(symbol)
         is_other = held is not None and held.position_key != pending.position_key
         is_flat = is_other or (held is None and symbol not in (facts.broker_positions or {}))
         if is_flat:
             pending.flat_reads += 1
             if pending.flat_reads < FLAT_READS:
                 return False
-            result = close_result(pending.command, pending.position_key, state)
+            result = close_result(pending.command, pending.position_key, facts.state)
             self._answer(pending.command, CommandOutcome.DONE, f"{symbol} is closed.", result)
             return True
         pending.flat_reads = 0
-        queued = [
-            order
-            for order in state.orders.group(pending.position_key)
-            if order.role is OrderRole.EXIT and order.status is not OrderStatus.UNKNOWN
-        ]
-        if facts.reading.is_open or not any(order.status.is_live for order in queued):
+        if facts.reading.is_open or not is_queued(pending.position_key, facts.state):
             return False
         detail = f"The session is closed: the order for {symbol} waits for the next one."
         self._answer(pending.command, CommandOutcome.DONE, detail, {"symbol": symbol})

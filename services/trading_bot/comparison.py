@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from services.trading_bot.gather import Picture
 from shared.models.broker import BrokerOrder
 from shared.models.orders import Order
+from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 
 ZERO = Decimal(0)
@@ -14,17 +16,20 @@ ZERO = Decimal(0)
 
 def differences(state: BotState, picture: Picture) -> tuple[str, ...]:
     """Return everything in which positions, cash-free, and working orders differ."""
-    return (*_position_differences(state, picture), *_order_differences(state, picture))
+    if picture.positions is None:
+        return ("the exchange does not say what it holds",)
+    positions = _position_differences(state, picture.positions)
+    return (*positions, *_order_differences(state, picture))
 
 
-def _position_differences(state: BotState, picture: Picture) -> list[str]:
+def _position_differences(state: BotState, held: Mapping[str, Position]) -> list[str]:
     found = []
-    symbols = state.positions.keys() | state.external_positions.keys() | picture.positions.keys()
+    symbols = state.positions.keys() | state.external_positions.keys() | held.keys()
     for symbol in sorted(symbols):
         ours = state.positions.get(symbol)
         external = state.external_positions.get(symbol)
-        shown = picture.positions.get(symbol)
-        expected = sum((held.qty for held in (ours, external) if held is not None), ZERO)
+        shown = held.get(symbol)
+        expected = sum((known.qty for known in (ours, external) if known is not None), ZERO)
         actual = shown.qty if shown is not None else ZERO
         if expected != actual:
             found.append(f"{symbol}: we hold {expected}, the exchange {actual}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from shared.models.plans import PlanKind
@@ -38,6 +38,7 @@ class CoverageRow:
 
     symbol: str
     open_qty: Decimal
+    """Whole shares held."""
     stop_qty: Decimal
     """Live stop quantity, and closing market orders on their way."""
 
@@ -55,9 +56,21 @@ class CoverageRow:
 def coverage(state: BotState, now: datetime | None = None) -> dict[str, CoverageRow]:
     """Return one row per position of ours; with `now` (market time) expired stops do not count."""
     return {
-        symbol: CoverageRow(symbol, abs(position.qty), _stop_qty(state, position, now))
+        symbol: CoverageRow(symbol, whole(position.qty), _stop_qty(state, position, now))
         for symbol, position in state.positions.items()
     }
+
+
+def whole(qty: Decimal) -> Decimal:
+    """Return the whole shares of a quantity, unsigned: no stop can be had for a fraction, which a
+    split may leave.
+    """
+    return abs(qty).to_integral_value(ROUND_DOWN)
+
+
+def is_stale(order: Order, state: BotState) -> bool:
+    """Whether an order speaks of the shares from before a split: quantity and prices are wrong."""
+    return state.adjustment(order.position_key).is_stale(order.created_at)
 
 
 def gaps_out_of_grace(state: BotState, now: datetime | None = None) -> tuple[str, ...]:
@@ -118,6 +131,8 @@ def _protects(order: Order, state: BotState, now: datetime | None) -> bool:
     if order.role is not OrderRole.STOP:
         return False
     if order.stop_price is None and order.type is not OrderType.TRAILING_STOP:
+        return False
+    if is_stale(order, state):
         return False
     if now is not None and order.expires_at is not None and order.expires_at <= now:
         return False

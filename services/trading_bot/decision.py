@@ -85,6 +85,21 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerClose:
+    """One DELETE of a whole position: the broker computes the quantity (ORDER_PATH.md, matrix)."""
+
+    symbol: str
+    position_key: str
+    strategy: str
+    plan_id: str
+    step: str
+    attempts: int
+    flat_answers: int
+    """How often in a row the broker has said already that there is no such position."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """One line for the log: why something was, or was not, done."""
 
@@ -103,6 +118,7 @@ class Decision:
     cancels: tuple[Cancel, ...] = ()
     protective: tuple[Send, ...] = ()
     exits: tuple[Send, ...] = ()
+    closes: tuple[BrokerClose, ...] = ()
     entries: tuple[Send, ...] = ()
     gates: tuple[GateResult, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -114,6 +130,7 @@ class Decision:
             cancels=self.cancels + other.cancels,
             protective=self.protective + other.protective,
             exits=self.exits + other.exits,
+            closes=self.closes + other.closes,
             entries=self.entries + other.entries,
             gates=self.gates + other.gates,
             notes=self.notes + other.notes,
@@ -122,7 +139,8 @@ class Decision:
     @property
     def acts(self) -> bool:
         """Whether anything goes to the broker."""
-        return bool(self.cancels or self.protective or self.exits or self.entries)
+        parts = (self.cancels, self.protective, self.exits, self.closes, self.entries)
+        return any(parts)
 
 
 NOTHING = Decision()

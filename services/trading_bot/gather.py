@@ -1,7 +1,7 @@
 """Reads the broker once per turn: account, orders, positions; and keeps why a read failed.
 
-A failed or partial read is "unknown", never an empty list: either the whole picture of a turn
-is there, or none of it (ORDER_PATH.md rule 18).
+A failed or partial read is "unknown", never an empty list (ORDER_PATH.md rule 18): without account
+or orders there is no picture; one without positions says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Picture:
     at: datetime
     account: Account
     orders: tuple[BrokerOrder, ...]
-    positions: Mapping[str, Position]
+    positions: Mapping[str, Position] | None
+    """None: they could not be read."""
 
 
 class BrokerEye:
@@ -39,24 +40,35 @@ class BrokerEye:
         self._assets: dict[str, Asset] = {}
         self._seen: dict[str, BrokerOrder] = {}
         self.fault: SystemFault | None = None
+        self.account: Account | None = None
+        """The account as the last look read it, None when it could not."""
 
     def look(self, state: BotState, now: datetime) -> Picture | None:
-        """Return the whole picture, or None with `fault` set. Raises ConfigFault when the broker
-        refuses our keys: no retry can mend that.
+        """Return the picture, or None; `fault` says what could not be read. Raises ConfigFault when
+        the broker refuses our keys: no retry can mend that.
 
         Orders first, then positions: a fill in between shows in the orders' next reading.
         """
+        self.account = None
         try:
-            account = self._broker.account()
+            self.account = self._broker.account()
             orders = self._broker.orders("all", after=_since(state))
-            positions = self._broker.positions()
         except ConfigFault:
             raise
         except SystemFault as fault:
             self.fault = fault
             return None
         self.fault = None
-        return Picture(now, account, orders, {held.symbol: held for held in positions})
+        return Picture(now, self.account, orders, self._positions())
+
+    def _positions(self) -> Mapping[str, Position] | None:
+        try:
+            return {held.symbol: held for held in self._broker.positions()}
+        except ConfigFault:
+            raise
+        except SystemFault as fault:
+            self.fault = fault
+            return None
 
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
         """Return the fill activities since then; raises SystemFault."""

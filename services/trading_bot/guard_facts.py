@@ -82,7 +82,7 @@ def guard_facts(send: Send, facts: Facts, system: System) -> GuardFacts:
         position_qty=known(held),
         position_qty_known=ours.qty if ours is not None else ZERO,
         exits_live_qty=_exits_live_qty(request, state),
-        unknown_exits=_unknown_exits(request.symbol, state),
+        unknown_exits=_unknown_exits(request, state),
     )
 
 
@@ -201,7 +201,7 @@ def _exits_live_qty(request: OrderRequest, state: BotState) -> Decimal:
     for order in state.orders.live():
         if order.symbol != request.symbol or order.side is not request.side:
             continue
-        if order.role is OrderRole.ENTRY:
+        if order.role is OrderRole.ENTRY or _is_doubtful_protection(order):
             continue
         group = order.parent_id or order.client_order_id
         closing[group] = max(closing.get(group, ZERO), order.remaining_qty)
@@ -212,11 +212,19 @@ def _exits_live_qty(request: OrderRequest, state: BotState) -> Decimal:
     return sum(closing.values(), ZERO)
 
 
-def _unknown_exits(symbol: str, state: BotState) -> int:
+def _is_doubtful_protection(order: Order) -> bool:
+    return order.status is OrderStatus.UNKNOWN and order.role is not OrderRole.EXIT
+
+
+def _unknown_exits(request: OrderRequest, state: BotState) -> int:
+    """Count the others: an unknown exit may itself be sent again, under its id (rule 10). Of
+    protection that is unknown the broker says whether it holds the shares.
+    """
     return sum(
-        order.symbol == symbol
+        order.symbol == request.symbol
+        and order.client_order_id != request.client_order_id
         and order.status is OrderStatus.UNKNOWN
-        and order.role is not OrderRole.ENTRY
+        and order.role is OrderRole.EXIT
         and order.side is Side.SELL
         for order in state.orders.values()
     )

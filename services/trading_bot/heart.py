@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.trading_bot.coverage import coverage, coverage_pct
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
@@ -120,12 +121,14 @@ def _words(status: StatusFacts) -> str:
 def _metrics(status: StatusFacts, turn_s: float) -> Mapping[str, float]:
     state = status.state
     equity = status.account.equity if status.account is not None else state.pnl.equity
+    now = status.reading.now if status.reading is not None else None
     metrics = {
         "turn_ms": round(turn_s * 1000, 3),
         "positions": float(len(state.positions)),
         "live_orders": float(sum(1 for _ in state.orders.live())),
         "trades": float(state.pnl.trades),
         "unknown_outcomes": float(len(state.unknown_outcomes)),
+        "coverage_pct": round(float(coverage_pct(coverage(state, now))), 2),
     }
     if equity is not None:
         metrics["equity"] = float(equity)

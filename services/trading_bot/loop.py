@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 
 from services.trading_bot.decision import Decision, Facts
 from services.trading_bot.execution.acting import Actor
@@ -16,18 +17,18 @@ from services.trading_bot.execution.patience import EXTENSION_S, SLOW_S
 from services.trading_bot.gather import Picture
 from services.trading_bot.haste import TURN_TIMEOUT_S, Haste
 from services.trading_bot.heart import Heart, judge_health
+from services.trading_bot.money import MoneyWatch
 from services.trading_bot.parts import Parts
-from services.trading_bot.plan import plan_follow_up, plan_turn
+from services.trading_bot.plan import plan_break_glass, plan_follow_up, plan_turn
 from services.trading_bot.reconciling import Reconciler
 from services.trading_bot.standing import is_secure, judge_standing
+from services.trading_bot.statements import StatementWatch
 from services.trading_bot.status import StatusFacts
-from shared.errors import ConfigFault, RiskFault, SystemFault, TransientFault
-from shared.events.types import DayOpened, Event, OrderSeen, OutboxWritten
+from shared.errors import ConfigFault, RiskFault, SchemaFault, SystemFault, TransientFault
+from shared.events.types import Event, OrderSeen, OutboxWritten
 from shared.models.orders import OrderRole
-from shared.models.trading_day import trading_day
-from shared.models.trading_state import BotState, TradingState
+from shared.models.trading_state import TradingState
 from shared.ports import Turn
-from shared.risk.circuit import MoneyReading, watch_money
 from shared.telemetry.logs import log_event
 
 TIME_LOST_AFTER_S = 10.0
@@ -50,25 +51,26 @@ class Loop:
         self._may_enter = may_enter
         self._logger = logging.getLogger("loop")
         self._reconciler = Reconciler(parts)
+        self._money = MoneyWatch(parts)
+        self._statements = StatementWatch(parts)
         self._actor = Actor(parts)
         self._heart = Heart(parts)
         self._haste = Haste(parts)
         self._turn: Turn | None = None
         self._picture: Picture | None = None
         self._standing_down = False
-        self._began_s = self._beat_s = self._turn_at_s = parts.clock.monotonic_s()
+        self._beat_s = self._turn_at_s = parts.clock.monotonic_s()
 
     def run(self, stop: threading.Event) -> None:
         """Work until stopped, then save and say so. Raises ConfigFault for refused keys."""
-        market_clock, clock = self._parts.market_clock, self._parts.clock
         try:
             while not stop.is_set():
                 turn = self._haste.next_turn(stop)
                 if turn is None:
-                    self.idle(getattr(market_clock, "last_fault", None))
+                    self.idle(getattr(self._parts.market_clock, "last_fault", None))
                 elif turn.ended:
                     self.idle(None)
-                    clock.wait(stop, TURN_TIMEOUT_S)
+                    self._parts.clock.wait(stop, TURN_TIMEOUT_S)
                 else:
                     self._whole_turn(turn, stop)
             self._stand_down()
@@ -86,6 +88,8 @@ class Loop:
             self._parts.desk.refuse_all("Market time is not known yet.")
         else:
             self._hear(self._turn)
+            if fault is not None:
+                self._parts.desk.verify(self._facts(self._turn), fault)
         self._keep_books()
         silent_s = self._parts.clock.monotonic_s() - self._turn_at_s
         is_lost = fault is not None and silent_s > TIME_LOST_AFTER_S
@@ -104,8 +108,10 @@ class Loop:
         self._hear(turn)
         if self._picture is not None:
             self._work(turn)
+        elif isinstance(parts.eye.fault, SchemaFault):
+            self._carry_out(plan_break_glass(self._facts(turn)), turn)
         self._haste.looked()
-        parts.desk.verify(self._facts(turn))
+        parts.desk.verify(self._facts(turn), None if self._picture else parts.eye.fault)
         self._keep_books()
         self._judge_start()
         self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
@@ -136,11 +142,11 @@ class Loop:
         """End with RISK when what the start found stays unresolved; never before working entries
         are cancelled and coverage is verified (ORDER_PATH.md rule 24).
         """
-        if self._reconciler.was_clean or self._reconciler.unresolved == 0:
+        lasting = self._reconciler.lasting(RESOLVE_WITHIN_S)
+        if self._reconciler.was_clean or lasting is None:
             return
-        waited_s = self._parts.clock.monotonic_s() - self._began_s
-        if waited_s >= RESOLVE_WITHIN_S and is_secure(self._parts.memory.state):
-            raise RiskFault(f"unresolved at the start: {self._reconciler.worst}")
+        if is_secure(self._parts.memory.state):
+            raise RiskFault(f"unresolved at the start: {lasting}")
 
     def _stand_down(self) -> None:
         """Before the end: no entry may rest unattended (ORDER_PATH.md rule 1). In lock-step market
@@ -174,7 +180,7 @@ class Loop:
         """Read the broker and book what it shows; None when it cannot be asked."""
         parts, now = self._parts, turn.reading.now
         hints = parts.stream.drain() if parts.stream is not None else ()
-        picture = parts.eye.look(parts.memory.state, now)
+        picture = self._look(now)
         if picture is None:
             return None
         if picture.account.account_id != parts.memory.state.account_id:
@@ -184,12 +190,16 @@ class Loop:
             # In lock-step the stream's timing must not decide anything; REST shows the same.
             events += [OrderSeen(hint.order, now) for hint in hints]
         parts.memory.book([*events, *parts.eye.news(picture)])
-        parts.memory.book(_new_day(parts.memory.state, picture))
-        reading = MoneyReading(picture.account.equity, now)
-        parts.memory.book(watch_money(parts.memory.state, reading, parts.policy.limits))
+        self._money.book(picture)
         self._reconciler.run(picture)
-        parts.books.equity(now, picture.account)
+        self._statements.run(picture, turn.reading)
         return picture
+
+    def _look(self, now: datetime) -> Picture | None:
+        picture = self._parts.eye.look(self._parts.memory.state, now)
+        is_half = picture is not None and picture.positions is None
+        # In lock-step the exchange waits: a half picture must not change the replay.
+        return None if is_half and self._parts.settings.is_lock_step else picture
 
     def _facts(self, turn: Turn) -> Facts:
         parts, picture = self._parts, self._picture
@@ -200,7 +210,7 @@ class Loop:
             reading=turn.reading,
             state=parts.memory.state,
             trading_state=self._restricted(verdict.state),
-            account=picture.account if picture is not None else None,
+            account=parts.eye.account,
             broker_positions=picture.positions if picture is not None else None,
             market=parts.market.snapshot(turn.reading.now),
             policy=parts.policy,
@@ -224,7 +234,7 @@ class Loop:
             self._carry_out(decision, turn)
             if not decision.acts:
                 return
-            picture = parts.eye.look(parts.memory.state, turn.reading.now)
+            picture = self._look(turn.reading.now)
             if picture is None:
                 return
             self._picture = picture
@@ -243,7 +253,9 @@ class Loop:
             return
         try:
             settled = parts.settler.settle(parts.memory.state, picture.positions, turn.reading.now)
-        except TransientFault as fault:
+        except ConfigFault:
+            raise
+        except SystemFault as fault:
             log_event(self._logger, "settling_failed", str(fault), level=logging.WARNING)
             return
         parts.memory.book(settled.events)
@@ -277,12 +289,3 @@ class Loop:
         health = judge_health(parts, fault, self._reconciler.lasting(RESOLVE_WITHIN_S))
         self._heart.beat(health, status, turn_s)
         self._beat_s = parts.clock.monotonic_s()
-
-
-def _new_day(state: BotState, picture: Picture) -> tuple[Event, ...]:
-    """Open the New York day with the equity of the close before as its base."""
-    day = trading_day(picture.at)
-    if state.day is not None and state.day.date >= day:
-        return ()
-    base = picture.account.last_equity
-    return (DayOpened(day, base if base > 0 else picture.account.equity, picture.at),)

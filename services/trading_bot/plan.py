@@ -6,13 +6,18 @@ plan that begins here also takes its first steps here, so that a turn never wait
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from services.trading_bot.decision import NOTHING, Decision, Facts, safely
 from services.trading_bot.entries import plan_entry
 from services.trading_bot.sequences import advance
+from services.trading_bot.unseen import advance_unseen, begin_unseen
 from services.trading_bot.watch import watch_coverage, watch_entries, watch_exits
 from shared.events.apply import apply_all
+from shared.models.plans import Plan
+
+Advance = Callable[[Plan, Facts], Decision]
 
 STEPS_MAX = 8
 """Steps that plans may take within one decision; more would be a circle."""
@@ -30,10 +35,18 @@ def plan_follow_up(facts: Facts) -> Decision:
     found = NOTHING
     for look in (watch_entries, watch_coverage, watch_exits):
         found += look(_after(facts, found))
-    return found + _advance_all(_after(facts, found))
+    return found + _advance_all(advance, _after(facts, found))
 
 
-def _advance_all(facts: Facts) -> Decision:
+def plan_break_glass(facts: Facts) -> Decision:
+    """Return what can be done while contracts forbid reading: entries cancelled by id, and what an
+    operator wants closed closed by the broker (ORDER_PATH.md rule 22).
+    """
+    found = begin_unseen(facts)
+    return found + _advance_all(advance_unseen, _after(facts, found))
+
+
+def _advance_all(advance_one: Advance, facts: Facts) -> Decision:
     """Let every plan, those begun by other plans too, go on until it waits for the broker."""
     found, done = NOTHING, set[str]()
     while True:
@@ -42,10 +55,12 @@ def _advance_all(facts: Facts) -> Decision:
             return found
         plan_id = waiting[0].plan_id
         done.add(plan_id)
-        found += safely(partial(_walk, plan_id, _after(facts, found)), f"plan {plan_id}")
+        found += safely(
+            partial(_walk, advance_one, plan_id, _after(facts, found)), f"plan {plan_id}"
+        )
 
 
-def _walk(plan_id: str, facts: Facts) -> Decision:
+def _walk(advance_one: Advance, plan_id: str, facts: Facts) -> Decision:
     """Return the steps of one plan up to the first that acts or waits."""
     found = NOTHING
     for _ in range(STEPS_MAX):
@@ -53,7 +68,7 @@ def _walk(plan_id: str, facts: Facts) -> Decision:
         plan = next((one for one in now.state.plans if one.plan_id == plan_id), None)
         if plan is None:
             break
-        step = advance(plan, now)
+        step = advance_one(plan, now)
         found += step
         if step.acts or not step.bookings:
             break

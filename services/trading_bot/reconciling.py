@@ -19,6 +19,7 @@ from services.trading_bot.reconcile_report import Item, Outcome
 from shared.clock import utc_text
 from shared.errors import SystemFault
 from shared.models.broker import BrokerFill
+from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 from shared.telemetry.logs import log_event
 
@@ -73,6 +74,8 @@ class Reconciler:
 
     def run(self, picture: Picture) -> bool:
         """Reconcile when it is due; False when that needed a read that failed."""
+        if picture.positions is None:
+            return False
         gaps = self._parts.stream.gaps if self._parts.stream is not None else 0
         reconnected = gaps != self._gaps
         # Legs of a parent whose first reply was lost look foreign: adopt them before anybody
@@ -84,7 +87,7 @@ class Reconciler:
         if fills is None:
             return False
         self._gaps = gaps
-        self._apply(picture, fills)
+        self._apply(picture, tuple(picture.positions.values()), fills)
         return True
 
     def _is_due(self, now: datetime, reconnected: bool) -> bool:
@@ -109,12 +112,14 @@ class Reconciler:
             log_event(self._logger, "activities_not_read", str(fault), level=logging.WARNING)
             return None
 
-    def _apply(self, picture: Picture, fills: tuple[BrokerFill, ...]) -> None:
+    def _apply(
+        self, picture: Picture, positions: tuple[Position, ...], fills: tuple[BrokerFill, ...]
+    ) -> None:
         memory = self._parts.memory
         snapshot = BrokerSnapshot(
             account=picture.account,
             orders=picture.orders,
-            positions=tuple(picture.positions.values()),
+            positions=positions,
             fills=fills,
             at=picture.at,
         )
@@ -125,7 +130,8 @@ class Reconciler:
         self.unresolved = len(bad)
         if not bad:
             self._unresolved_since_s = None
-        elif self._unresolved_since_s is None:
+        elif self._unresolved_since_s is None or memory.state.unknown_outcomes:
+            # What is still being settled may resolve itself once that is done.
             self._unresolved_since_s = self._at_s
         self.was_clean = self.was_clean or not bad
         self.worst = f"{bad[0].outcome.value} {bad[0].symbol}: {bad[0].detail}" if bad else ""

@@ -6,7 +6,7 @@ its position's decision and a sequence that the recorded orders themselves count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -45,6 +45,11 @@ class Holding:
     state: BotState
     position: Position
     now: datetime
+
+    def only(self, qty: Decimal) -> Holding:
+        """Return the holding as if it were only so many shares."""
+        signed = qty if self.position.qty > 0 else -qty
+        return replace(self, position=replace(self.position, qty=signed))
 
     @property
     def closing_side(self) -> Side:

@@ -6,11 +6,11 @@ plan goes on after a restart exactly as it would have gone on without one (rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from services.trading_bot.coverage import coverage
+from services.trading_bot.coverage import coverage, is_stale, whole
 from services.trading_bot.decision import NOTHING, Decision, Facts
 from services.trading_bot.plan_steps import cancels, done, live, sent_since, step
 from services.trading_bot.sends import (
@@ -21,6 +21,7 @@ from services.trading_bot.sends import (
     target_patch,
     trailing_send,
 )
+from services.trading_bot.unseen import ask_to_close
 from services.trading_bot.watch import PARTIAL_PATIENCE, overdue, start_plan, stop_distance
 from shared.events.types import PlanStarted
 from shared.models.numbers import CENT, round_to_tick
@@ -30,6 +31,8 @@ from shared.models.portfolio import Position
 
 ANSWER_PATIENCE = timedelta(seconds=20)
 """Market time that a cancellation or a replacement gets before it is asked for again."""
+UNHEARD_PATIENCE = timedelta(seconds=1)
+"""The same for a cancellation of which the broker shows no sign: it may never have arrived."""
 ATTEMPTS_MAX = 3
 _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.NOT_SENT})
 
@@ -73,12 +76,18 @@ def _await_rest(plan: Plan, facts: Facts) -> Decision:
     if entry is None or entry.status is OrderStatus.FILLED:
         return done(plan, "filled after all, its legs protect it", facts)
     if entry.status.is_live:
-        if facts.now - plan.updated_at < ANSWER_PATIENCE:
+        if not _must_ask_again(plan, [entry], facts):
             return NOTHING
         return cancels([entry], plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
     if plan.symbol not in facts.state.positions:
         return done(plan, "nothing was filled", facts)
     return step(plan, "send_oco", facts)
+
+
+def _must_ask_again(plan: Plan, orders: Sequence[Order], facts: Facts) -> bool:
+    """Whether a cancellation has waited long enough for its end, or for a sign of its arrival."""
+    unheard = any(order.status is not OrderStatus.PENDING_CANCEL for order in orders)
+    return facts.now - plan.updated_at >= (UNHEARD_PATIENCE if unheard else ANSWER_PATIENCE)
 
 
 _ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
@@ -91,8 +100,12 @@ _ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
 
 
 def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    if coverage(facts.state, facts.now)[plan.symbol].is_covered:
+    row = coverage(facts.state, facts.now)[plan.symbol]
+    if row.is_covered:
         return done(plan, "protected", facts)
+    if plan.step in ("clear_way", "await_clear"):
+        return _clear_way(plan, facts)
+    holding = holding.only(row.gap_qty)
     if plan.step == "send_oco":
         return _send_oco(plan, facts, holding)
     if plan.step == "send_trailing":
@@ -102,9 +115,25 @@ def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     return _await_exit(plan, facts)
 
 
+def _clear_way(plan: Plan, facts: Facts) -> Decision:
+    """Cancel the stops of before a split: their shares are held, their prices wrong (rule 19)."""
+    stale = [order for order in live(plan, facts) if is_stale(order, facts.state)]
+    stale = [order for order in stale if order.role in (OrderRole.STOP, OrderRole.TARGET)]
+    if not stale:
+        return step(plan, "send_oco", facts)
+    if facts.account is None or not facts.account.may_trade:
+        return NOTHING
+    if plan.step == "await_clear" and not _must_ask_again(plan, stale, facts):
+        return NOTHING
+    return cancels(stale, plan.reason) + step(plan, "await_clear", facts, plan.attempts + 1)
+
+
 def _send_oco(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     position = holding.position
     sent = sent_since(plan, facts, OrderRole.TARGET, OrderType.LIMIT)
+    if sent is not None and sent.status is OrderStatus.UNKNOWN and not _levels(position, facts):
+        # Its stop is passed: sending it again is refused, and waiting for its looks is naked.
+        return step(plan, "send_exit", facts)
     if sent is not None and not sent.status.is_terminal:
         return NOTHING
     if sent is not None:
@@ -137,7 +166,7 @@ def _send_trailing(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     distance = stop_distance(holding.position, facts.price_of(plan.symbol))
     if sent is not None or distance is None:
         return step(plan, "send_exit", facts)
-    return Decision(protective=(trailing_send(holding, round_to_tick(distance)),))
+    return Decision(protective=(trailing_send(holding, max(CENT, distance.quantize(CENT))),))
 
 
 # --- leaving
@@ -155,15 +184,24 @@ def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     if plan.step == "await_cancel":
         return _await_legs(plan, facts)
     if plan.step == "send_exit":
-        return _send_exit(plan, facts, holding)
+        return _close_anew(plan, facts) or _send_exit(plan, facts, holding)
     return _await_exit(plan, facts)
+
+
+def _close_anew(plan: Plan, facts: Facts) -> Decision | None:
+    """Begin again when another plan protected the shares meanwhile: held ones cannot be sold."""
+    protected = any(order.role is not OrderRole.EXIT for order in live(plan, facts))
+    sent = sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
+    if not protected or (sent is not None and sent.status not in _REFUSED):
+        return None
+    return _close_instead(plan, facts, "the shares were protected meanwhile")
 
 
 def _await_legs(plan: Plan, facts: Facts) -> Decision:
     living = live(plan, facts)
     if not living:
         return step(plan, "send_exit", facts)
-    if facts.now - plan.updated_at < ANSWER_PATIENCE:
+    if not _must_ask_again(plan, living, facts):
         return NOTHING
     return cancels(living, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
 
@@ -174,6 +212,8 @@ def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         waiting = sent.status is OrderStatus.UNKNOWN
         last = "await_fill" if plan.kind is not PlanKind.PROTECT else "await_live"
         return NOTHING if waiting else step(plan, last, facts)
+    if facts.broker_positions is None:
+        return ask_to_close(plan, facts)
     if sent is not None:
         if plan.attempts + 1 >= ATTEMPTS_MAX:
             return done(plan, f"exit refused: {sent.reason}", facts)
@@ -184,13 +224,14 @@ def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 
 def _market_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    """Sell what the broker says is there; when it cannot be asked, what our fills say."""
-    qty = abs(holding.position.qty)
-    if facts.broker_positions is not None:
-        held = facts.broker_positions.get(plan.symbol)
-        qty = min(qty, abs(held.qty)) if held is not None else Decimal(0)
-    if qty <= 0:
+    """Sell what the broker says is there, and never more than is ours."""
+    held = (facts.broker_positions or {}).get(plan.symbol)
+    if held is None:
         return NOTHING
+    qty = min(abs(holding.position.qty), abs(held.qty))
+    if qty != whole(qty):
+        # A split left a fraction, and only the broker's own close takes it.
+        return ask_to_close(plan, facts)
     return Decision(exits=(exit_send(holding, qty, plan.reason),))
 
 
@@ -222,8 +263,11 @@ def _replace(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 
 def _send_patch(plan: Plan, facts: Facts, holding: Holding) -> Decision:
-    target = next((order for order in live(plan, facts) if _is_replaceable(order)), None)
+    fresh = (order for order in live(plan, facts) if not is_stale(order, facts.state))
+    target = next((order for order in fresh if _is_replaceable(order)), None)
     bid, stop = facts.price_of(plan.symbol), holding.position.stop_price
+    if facts.broker_positions is None:
+        return _close_instead(plan, facts, "the position cannot be read")
     if target is None or bid is None or stop is None:
         return _close_instead(plan, facts, "no target leg to change")
     # The broker refuses a target at or below the stop of its own group.

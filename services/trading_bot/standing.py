@@ -41,6 +41,8 @@ def judge_standing(
             unresolved_items=reconciler.unresolved,
             stream_listening=stream.listening if stream is not None else None,
             store_writable=parts.memory.is_writable,
+            error_burst=now is not None and parts.door.has_error_burst(now),
+            statement_differences=state.statement.differences if state.statement else (),
             supervision_fault=parts.supervision.fault() or "",
         )
     )

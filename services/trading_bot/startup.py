@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,10 +33,10 @@ from shared.commands.spool import CommandSpool
 from shared.config.endpoints import DEFAULT_SYMBOLS, Endpoints, load_endpoints
 from shared.config.settings import Settings
 from shared.contracts.simulator import SimStatus, read_sim_status
-from shared.errors import TransientFault
+from shared.errors import SchemaFault, TransientFault
 from shared.models.mode import Mode
-from shared.models.portfolio import Account
 from shared.persistence.emergency_stop import EmergencyStopFile
+from shared.persistence.file_port import REAL, FilePort
 from shared.persistence.ledger import LedgerWriter
 from shared.persistence.market_store import MarketStoreReader
 from shared.persistence.state_store import StateStore
@@ -118,6 +118,8 @@ class Ignition:
     waiting: Waiting
     open_stream: Callable[[Endpoints], TradeHints] | None
     """Subscribes to trade updates; None for a one-shot, which enters nothing."""
+    files: FilePort = REAL
+    """What state and journal are written through."""
 
 
 def hold_lock(ignition: Ignition) -> TradingLock:
@@ -133,7 +135,7 @@ def hold_lock(ignition: Ignition) -> TradingLock:
 def start(ignition: Ignition, lock: TradingLock) -> Parts:
     """Return the wired bot, its state loaded and its broker known. Raises Stopped."""
     settings, clock, waiting = ignition.settings, ignition.clock, ignition.waiting
-    store = StateStore(settings.state, clock, lock=lock, judge=judge_payload)
+    store = StateStore(settings.state, clock, ignition.files, lock, judge_payload)
     loaded = waiting.until(store.load, "the trading state cannot be read")
     desk = CommandDesk(
         CommandSpool(settings.state, clock), EmergencyStopFile(settings.state.emergency_stop), clock
@@ -141,21 +143,27 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
     waiting.notifier.ready("state loaded, reaching the broker")
     endpoints = waiting.until(lambda: load_endpoints(settings), "the exchange is not known yet")
     broker = open_broker(settings, endpoints, clock)
+    known_account = _account_of(loaded.payload) if ignition.open_stream is None else None
 
-    def reach() -> Account:
+    def reach() -> str:
         try:
-            return broker.account()
+            return broker.account().account_id
+        except SchemaFault:
+            if known_account is None:
+                raise
+            # Break-glass (ORDER_PATH.md rule 22): what is held must be left without sight.
+            return known_account
         except TransientFault:
             # An operator hears at once that nothing can be verified; the stop file works anyway.
             desk.refuse_all("The broker has not been reached yet.")
             raise
 
-    account = waiting.until(reach, "the broker cannot be reached")
+    account_id = waiting.until(reach, "the broker cannot be reached")
     # One slow answer after the other must not look like a hang.
     waiting.notifier.extend_timeout(EXTENSION_S)
     sim = _sim_status(ignition, endpoints)
     epoch = sim.epoch if sim is not None else None
-    opened = open_memory(settings, clock, store, loaded, (account.account_id, epoch))
+    opened = open_memory(settings, clock, store, loaded, (account_id, epoch))
     # Legs have random client ids: only their stored broker ids tell that they are ours.
     broker.remember_own(
         [
@@ -192,12 +200,20 @@ def _symbols(settings: Settings, sim: SimStatus | None) -> tuple[str, ...]:
     return sim.symbols if sim is not None and sim.symbols else DEFAULT_SYMBOLS
 
 
+def _account_of(payload: Mapping[str, object] | None) -> str | None:
+    account_id = (payload or {}).get("account_id")
+    return account_id if isinstance(account_id, str) else None
+
+
 def _forbid_shorting(forbids: Callable[[], bool], forbid: Callable[[], bool]) -> None:
-    """Long only: a sell that races a stop must not open a short (ORDER_PATH.md rule 5)."""
+    """Long only: a sell that races a stop must not open a short (ORDER_PATH.md rule 5).
+
+    A precaution: one answer that nobody can read is said, and parks nobody.
+    """
     logger = logging.getLogger("startup")
     try:
         done = forbids() or forbid()
-    except TransientFault as fault:
+    except (SchemaFault, TransientFault) as fault:
         log_event(logger, "no_shorting_unknown", str(fault), level=logging.WARNING)
         return
     level = logging.INFO if done else logging.WARNING

@@ -14,6 +14,7 @@ from shared.models.broker import ClockReading
 from shared.models.limits import Limits
 from shared.models.numbers import CENT
 from shared.models.orders import Order, OrderStatus
+from shared.models.pnl import Statement
 from shared.models.portfolio import Account, Position
 from shared.models.trading_state import BotState
 from shared.persistence.market_rows import FeedStatus
@@ -22,6 +23,8 @@ from shared.risk.trading_state import StateVerdict
 
 CLOSED_ORDERS_SHOWN = 30
 _ZERO = Decimal(0)
+_NOT_KEPT: dict[str, object] = {"budgets": [], "breakers": []}
+"""What readers expect and the bot has no numbers for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,10 @@ def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
         "coverage_pct": round(float(coverage_pct(covered)), 2),
         "unknown_outcomes": len(state.unknown_outcomes),
         "reconcile": dict(facts.reconcile),
+        "statement": _statement_row(state.statement),
         "limits": _limit_rows(facts, equity),
         "feeds": [_feed_row(feed, reading) for feed in facts.feeds],
-        "budgets": [],
-        "breakers": [],
+        **_NOT_KEPT,
         "gates": [_gate_row(line) for line in facts.gates],
     }
 
@@ -134,6 +137,18 @@ def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> di
         "stop_confirmed": confirmed,
         "strategy": position.strategy,
         "opened_at": utc_text(position.opened_at) if position.opened_at is not None else None,
+    }
+
+
+def _statement_row(statement: Statement | None) -> dict[str, object] | None:
+    if statement is None:
+        return None
+    return {
+        "day": statement.day.isoformat(),
+        "at": utc_text(statement.at),
+        "is_final": statement.is_final,
+        "matches": not statement.differences,
+        "differences": list(statement.differences),
     }
 
 

@@ -120,9 +120,10 @@ def _trade(row: Row) -> TradeLine:
 
 def _open_lines(state: BotState, picture: Picture | None) -> list[OpenLine]:
     rows = coverage(state, picture.at if picture is not None else None)
+    held = (picture.positions if picture is not None else None) or {}
     lines = []
     for symbol, position in sorted(state.positions.items()):
-        shown = picture.positions.get(symbol) if picture is not None else None
+        shown = held.get(symbol)
         live = [
             order
             for order in state.orders.group(position.position_key)

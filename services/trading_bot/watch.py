@@ -133,10 +133,11 @@ def leaving_kind(facts: Facts) -> PlanKind:
     """Return how to leave a position, whoever asks: with its stop in place until it is sold.
 
     Out of session nothing marketable fills: then the market order of CLOSE is queued. It waits,
-    too, while the account may not trade.
+    too, while the account may not trade. A position that cannot be read is the broker's to close.
     """
     may_trade = facts.account is not None and facts.account.may_trade
-    return PlanKind.REPLACE if facts.reading.is_open and may_trade else PlanKind.CLOSE
+    is_seen = facts.broker_positions is not None
+    return PlanKind.REPLACE if facts.reading.is_open and may_trade and is_seen else PlanKind.CLOSE
 
 
 def _reason_to_leave(position: Position, facts: Facts) -> tuple[str, str] | None:

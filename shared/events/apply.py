@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shared.events import conditions, orders, types
+from shared.events import conditions, orders, splits, types
 from shared.models.trading_state import BotState
 
 _APPLY: dict[type[Any], Callable[[BotState, Any], BotState]] = {
@@ -28,6 +28,8 @@ _APPLY: dict[type[Any], Callable[[BotState, Any], BotState]] = {
     types.EquitySeen: conditions.see_equity,
     types.LossReadingCounted: conditions.count_loss_readings,
     types.TransferSeen: conditions.see_transfer,
+    types.SharesChanged: splits.change_shares,
+    types.StatementCompared: conditions.note_statement,
     types.HoldPlaced: conditions.place_hold,
     types.HoldCleared: conditions.clear_hold,
     types.ExternalsObserved: conditions.observe_externals,

@@ -20,14 +20,20 @@ from shared.events.types import (
     PlanStarted,
     PlanStepped,
     Reconciled,
+    StatementCompared,
     TransferSeen,
 )
+from shared.models.movements import previous_close
 from shared.models.plans import PLAN_STEPS, Plan
 from shared.models.pnl import ZERO, Day
 from shared.models.trading_day import trading_day
 from shared.models.trading_state import BotState, Hold, HoldKind, Operator
 
 _COOLDOWN_KEPT = timedelta(days=2)
+LATE_TRANSFER = timedelta(minutes=10)
+"""A broker tells of a transfer this much later than of the equity; the equity waits for it."""
+TRANSFERS_KEPT = 200
+"""Ids of transfers that are remembered, over days: none counts twice."""
 
 
 def pause(state: BotState, event: OperatorPaused) -> BotState:
@@ -90,7 +96,12 @@ def open_day(state: BotState, event: DayOpened) -> BotState:
         (trade.pnl for trade in state.trade_history if trading_day(trade.exited_at) == event.day),
         ZERO,
     )
-    day = Day(date=event.day, base_equity=event.base_equity, realized=realized)
+    day = Day(
+        date=event.day,
+        base_equity=event.base_equity,
+        realized=realized,
+        transfer_ids=state.day.transfer_ids if state.day is not None else (),
+    )
     kept = {symbol: at for symbol, at in state.cooldowns.items() if event.at - at < _COOLDOWN_KEPT}
     holds = {
         kind: hold for kind, hold in state.holds.items() if hold.kind is not HoldKind.DAILY_LOSS
@@ -130,18 +141,30 @@ def count_loss_readings(state: BotState, event: LossReadingCounted) -> BotState:
 
 
 def see_transfer(state: BotState, event: TransferSeen) -> BotState:
-    """Take a transfer out of profit and loss, once: day and peak move along with it."""
+    """Take a transfer out of profit and loss, once: day and peak move along with it.
+
+    What the day's base, or the equity seen last, holds already moves neither.
+    """
     day, pnl = state.day, state.pnl
     if day is None or event.transfer_id in day.transfer_ids or not event.amount.is_finite():
         return state
+    is_of_day = event.at > previous_close(day.date)
     day = replace(
         day,
-        transfers=day.transfers + event.amount,
-        transfer_ids=(*day.transfer_ids, event.transfer_id),
+        transfers=day.transfers + (event.amount if is_of_day else ZERO),
+        transfer_ids=(*day.transfer_ids, event.transfer_id)[-TRANSFERS_KEPT:],
     )
-    if pnl.peak_equity is not None:
+    is_new = pnl.equity_at is None or event.at > pnl.equity_at - LATE_TRANSFER
+    if pnl.peak_equity is not None and is_new:
         pnl = replace(pnl, peak_equity=max(ZERO, pnl.peak_equity + event.amount))
     return replace(state, day=day, pnl=pnl)
+
+
+def note_statement(state: BotState, event: StatementCompared) -> BotState:
+    """Keep the newest statement."""
+    old, new = state.statement, event.statement
+    is_news = old is None or (new != old and new.at >= old.at)
+    return replace(state, statement=new) if is_news else state
 
 
 def place_hold(state: BotState, event: HoldPlaced) -> BotState:

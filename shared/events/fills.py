@@ -51,6 +51,9 @@ def stamp_of(seen: BrokerOrder) -> datetime:
 
 def merge_seen(order: Order, seen: BrokerOrder) -> Order:
     """Return our order with what the broker showed; older and repeated news change nothing."""
+    if order.status is OrderStatus.REJECTED and order.broker_order_id is None:
+        # The refusal was of a request; something on the way may have sent it twice.
+        order = replace(order, status=OrderStatus.UNKNOWN)
     stamp = stamp_of(seen)
     if _shows_nothing_new(order, seen, stamp):
         return order

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from shared.events.fills import ZERO, cost_of
 from shared.models.json_values import to_json
+from shared.models.movements import UNCHANGED, Adjustment
 from shared.models.numbers import CENT
 from shared.models.orders import Order, OrderRole, OrderStatus, Side
 from shared.models.pnl import Day, Pnl, Trade
@@ -40,8 +41,10 @@ class GroupSum:
         return open_shares if self.entry_side is Side.BUY else -open_shares
 
 
-def sum_group(orders: Iterable[Order]) -> GroupSum:
-    """Add up a group's fills; the side of its entry says what opens and what closes."""
+def sum_group(orders: Iterable[Order], adjustment: Adjustment = UNCHANGED) -> GroupSum:
+    """Add up a group's fills, and what splits made of them; the side of its entry says what opens
+    and what closes.
+    """
     filled = [order for order in orders if order.filled_qty > 0]
     entries = [order for order in filled if order.role is OrderRole.ENTRY]
     side = entries[0].side if entries else Side.BUY
@@ -50,10 +53,10 @@ def sum_group(orders: Iterable[Order]) -> GroupSum:
     times = [order.filled_at for order in opening if order.filled_at is not None]
     return GroupSum(
         entry_side=side,
-        entry_qty=sum((order.filled_qty for order in opening), ZERO),
+        entry_qty=sum((order.filled_qty for order in opening), adjustment.shares),
         entry_cost=sum((cost_of(order) for order in opening), ZERO),
-        exit_qty=sum((order.filled_qty for order in closing), ZERO),
-        exit_cost=sum((cost_of(order) for order in closing), ZERO),
+        exit_qty=sum((order.filled_qty for order in closing), adjustment.paid_qty),
+        exit_cost=sum((cost_of(order) for order in closing), adjustment.paid_cash),
         entered_at=min(times, default=None),
         last_exit=max(closing, key=_exit_order, default=None),
     )
@@ -75,7 +78,7 @@ def refresh_group(state: BotState, position_key: str) -> BotState:
         state = replace(state, positions=rest)
     elif position is not None and position != state.positions.get(symbol):
         state = replace(state, positions={**state.positions, symbol: position})
-    return _book(state, position_key, _trade_of(position_key, orders, sum_group(orders)))
+    return _book(state, position_key, _trade_of(state, orders))
 
 
 def _position_of(state: BotState, symbol: str) -> Position | None:
@@ -85,18 +88,22 @@ def _position_of(state: BotState, symbol: str) -> Position | None:
         if order.filled_qty and order.position_key:
             shares = order.filled_qty if order.side is Side.BUY else -order.filled_qty
             keys[order.position_key] = keys.get(order.position_key, ZERO) + shares
+    for key in keys:
+        changed = state.adjustment(key)
+        keys[key] += changed.shares - changed.paid_qty
     qty = sum(keys.values(), ZERO)
     if qty == 0:
         return None
     candidates = [state.orders.group(key) for key, shares in keys.items() if shares != 0]
     orders = max(candidates, key=_group_age)
-    total = sum_group(orders)
+    adjustment = state.adjustment(orders[0].position_key)
+    total = sum_group(orders, adjustment)
     price_qty, price_cost = (
         (total.entry_qty, total.entry_cost)
         if total.entry_qty > 0
         else (total.exit_qty, total.exit_cost)
     )
-    stop, target = _protection_prices(orders)
+    stop, target = _protection_prices(orders, adjustment)
     return Position(
         symbol=symbol,
         qty=qty,
@@ -119,24 +126,37 @@ def _owner(orders: tuple[Order, ...]) -> str:
     return entry.strategy or "unknown"
 
 
-def _protection_prices(orders: tuple[Order, ...]) -> tuple[Decimal | None, Decimal | None]:
-    """Return stop and target as they stand at the broker, else as planned with the entry."""
+def _protection_prices(
+    orders: tuple[Order, ...], adjustment: Adjustment
+) -> tuple[Decimal | None, Decimal | None]:
+    """Return stop and target as they stand at the broker, else as planned with the entry; each in
+    dollars for a share of today.
+    """
+
+    def now(price: Decimal | None, order: Order) -> Decimal | None:
+        return None if price is None else adjustment.price_now(price, order.created_at)
+
     stop = target = planned_stop = planned_target = None
     for order in orders:
-        planned_stop = planned_stop or order.stop_loss_price
-        planned_target = planned_target or order.take_profit_price
+        planned_stop = planned_stop or now(order.stop_loss_price, order)
+        planned_target = planned_target or now(order.take_profit_price, order)
         live = order.status.is_live and order.broker_order_id is not None
-        if live and order.role is OrderRole.STOP and order.stop_price is not None:
-            stop = order.stop_price if stop is None else max(stop, order.stop_price)
-        if live and order.role is OrderRole.TARGET and order.limit_price is not None:
-            target = order.limit_price
+        stands, wants = now(order.stop_price, order), now(order.limit_price, order)
+        if live and order.role is OrderRole.STOP and stands is not None:
+            stop = stands if stop is None else max(stop, stands)
+        if live and order.role is OrderRole.TARGET and wants is not None:
+            target = wants
     return stop or planned_stop, target or planned_target
 
 
-def _trade_of(key: str, orders: tuple[Order, ...], total: GroupSum) -> Trade | None:
-    if total.open_qty != 0 or total.entry_qty == 0 or total.last_exit is None:
+def _trade_of(state: BotState, orders: tuple[Order, ...]) -> Trade | None:
+    key = orders[0].position_key
+    adjustment = state.adjustment(key)
+    total = sum_group(orders, adjustment)
+    if total.open_qty != 0 or total.entry_qty == 0 or total.exit_qty == 0:
         return None
-    exited_at = total.last_exit.filled_at
+    last = total.last_exit
+    exited_at = last.filled_at if last is not None else adjustment.changes[-1].at
     if total.entered_at is None or exited_at is None:
         return None
     gain = total.exit_cost - total.entry_cost
@@ -151,7 +171,7 @@ def _trade_of(key: str, orders: tuple[Order, ...], total: GroupSum) -> Trade | N
         exited_at=exited_at,
         pnl=(gain if total.entry_side is Side.BUY else -gain).quantize(CENT),
         strategy=_owner(orders),
-        exit_reason=_exit_reason(total.last_exit),
+        exit_reason=_exit_reason(last) if last is not None else "split",
     )
 
 
@@ -168,11 +188,13 @@ def _book(state: BotState, key: str, trade: Trade | None) -> BotState:
         return state
     history = [one for one in state.trade_history if one.trade_key != key]
     pnl, day, cooldowns = state.pnl, state.day, dict(state.cooldowns)
+    outbox = state.outbox
     if old is not None:
+        # What was not written yet is not true any more.
+        outbox = tuple(item for item in outbox if item.key != _trade_key(old))
         pnl, day = _count(pnl, old, -1), _count_day(day, old, -1)
         if cooldowns.get(old.symbol) == old.exited_at:
             del cooldowns[old.symbol]
-    outbox = state.outbox
     if trade is not None:
         history.append(trade)
         history.sort(key=lambda one: (one.exited_at, one.trade_key))
@@ -209,12 +231,16 @@ def _count_day(day: Day | None, trade: Trade, sign: int) -> Day | None:
 
 def _trade_item(trade: Trade) -> OutboxItem:
     facts = {name: str(value) for name, value in to_json(trade).items()}
-    return OutboxItem(key=f"trade:{trade.trade_key}:{trade.qty}", kind="trade", facts=facts)
+    return OutboxItem(key=_trade_key(trade), kind="trade", facts=facts)
 
 
-def is_closed(orders: Iterable[Order]) -> bool:
+def _trade_key(trade: Trade) -> str:
+    return f"trade:{trade.trade_key}:{trade.qty}"
+
+
+def is_closed(orders: Iterable[Order], adjustment: Adjustment = UNCHANGED) -> bool:
     """Whether a group holds nothing and none of its orders can fill any more."""
     members = tuple(orders)
     over = all(order.status.is_terminal for order in members)
     tombstone = any(order.status is OrderStatus.NOT_SENT for order in members)
-    return over and not tombstone and sum_group(members).open_qty == 0
+    return over and not tombstone and sum_group(members, adjustment).open_qty == 0

@@ -31,7 +31,7 @@ def forget_closed(state: BotState) -> BotState:
     closed = [
         (_last_change(orders), key, orders)
         for key, orders in state.orders.groups()
-        if key and is_closed(orders)
+        if key and is_closed(orders, state.adjustment(key))
     ]
     closed.sort(key=lambda row: (row[0], row[1]))
     surplus = sum(len(orders) for _, _, orders in closed) - CLOSED_ORDERS_KEPT
@@ -50,6 +50,7 @@ def _without(state: BotState, gone: list[Order]) -> BotState:
     if state.forgotten_until is not None:
         stamps.append(state.forgotten_until)
     broker_ids = {order.broker_order_id for order in gone}
+    keys = {order.position_key for order in gone if order.client_order_id == order.position_key}
     return replace(
         state,
         orders=state.orders.without(order.client_order_id for order in gone),
@@ -57,6 +58,7 @@ def _without(state: BotState, gone: list[Order]) -> BotState:
             key: early for key, early in state.early_fills.items() if key not in broker_ids
         },
         forgotten_until=max(stamps, default=None),
+        adjustments={key: one for key, one in state.adjustments.items() if key not in keys},
     )
 
 

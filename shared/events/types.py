@@ -12,8 +12,10 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from shared.models.broker import BrokerFill, BrokerOrder
+from shared.models.movements import BrokerMovement
 from shared.models.orders import Order
 from shared.models.plans import Plan
+from shared.models.pnl import Statement
 from shared.models.portfolio import Position
 from shared.models.trading_state import HoldKind
 
@@ -161,6 +163,20 @@ class TransferSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SharesChanged:
+    """A split, or the cash for a fraction that it left, of a symbol that only we hold."""
+
+    movement: BrokerMovement
+
+
+@dataclass(frozen=True, slots=True)
+class StatementCompared:
+    """Our books were held against the broker's activities."""
+
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlaced:
     """Entries are held back until the hold ends."""
 
@@ -219,6 +235,8 @@ Event = (
     | EquitySeen
     | LossReadingCounted
     | TransferSeen
+    | SharesChanged
+    | StatementCompared
     | HoldPlaced
     | HoldCleared
     | ExternalsObserved

@@ -150,3 +150,19 @@ class CancelRequested:
 
 
 CancelOutcome = CancelRequested | Rejected | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """The broker took the request to close a position, as its status code says."""
+
+    order: BrokerOrder | None
+    """The closing order; None when its body breaks the contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPosition:
+    """The broker itself says that it holds no such position: there is nothing to close."""
+
+
+CloseOutcome = CloseRequested | NoPosition | Rejected | Unknown

@@ -34,7 +34,14 @@ PLAN_STEPS: dict[PlanKind, tuple[str, ...]] = {
     ),
     PlanKind.CLOSE: ("check_account", "cancel_legs", "await_cancel", "send_exit", "await_fill"),
     PlanKind.REPLACE: ("send_replace", "await_replace"),
-    PlanKind.PROTECT: ("send_oco", "send_trailing", "send_exit", "await_live"),
+    PlanKind.PROTECT: (
+        "clear_way",
+        "await_clear",
+        "send_oco",
+        "send_trailing",
+        "send_exit",
+        "await_live",
+    ),
 }
 """The steps of each kind, in order; a plan only moves forward, and may skip."""
 

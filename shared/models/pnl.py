@@ -64,6 +64,20 @@ class Pnl:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """Our books held against the broker's activities, cent for cent, up to one moment."""
+
+    day: date
+    at: datetime
+    cash: Decimal
+    """The broker's cash then: the next statement counts from it."""
+    is_final: bool = False
+    """Whether the day's session was over."""
+    differences: tuple[str, ...] = ()
+    """What did not agree, each in one sentence; entries wait until it does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """The New York trading day that is being counted."""
 
@@ -73,6 +87,7 @@ class Day:
     transfers: Decimal = ZERO
     """Deposits less withdrawals of the day: no profit or loss."""
     transfer_ids: tuple[str, ...] = ()
+    """Transfers that were counted, those of earlier days too."""
     realized: Decimal = ZERO
     """P&L of the trades closed on this day."""
     loss_readings: int = 0

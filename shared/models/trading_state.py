@@ -12,10 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.models.movements import UNCHANGED, Adjustment
 from shared.models.order_book import OrderBook
 from shared.models.orders import Order, OrderRole
 from shared.models.plans import Plan
-from shared.models.pnl import Day, Pnl, Trade
+from shared.models.pnl import Day, Pnl, Statement, Trade
 from shared.models.portfolio import Position
 
 TRADES_KEPT = 500
@@ -166,10 +167,19 @@ class BotState:
     strange_quantities: Mapping[str, Decimal] = field(default_factory=dict)
     """Broker quantities that did not fit ours at the last reconciliation, by symbol."""
 
+    statement: Statement | None = None
+    """The last comparison with the broker's activities."""
+    adjustments: Mapping[str, Adjustment] = field(default_factory=dict)
+    """What splits made of positions, by position key."""
+
     @property
     def owns_epoch(self) -> frozenset[str]:
         """Every epoch whose ids are ours."""
         return frozenset((*self.known_epochs, self.id_epoch))
+
+    def adjustment(self, position_key: str) -> Adjustment:
+        """Return what splits made of a position."""
+        return self.adjustments.get(position_key, UNCHANGED)
 
     def entry_working(self, symbol: str) -> Order | None:
         """Return the entry of this symbol that is intended, unknown or working."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from shared.clock import Clock, utc_text
 from shared.errors import ConfigFault, SchemaFault, TransientFault
-from shared.models.pnl import Trade
+from shared.models.pnl import Statement, Trade
 from shared.persistence.atomic_file import refuse_odd_file
 from shared.persistence.market_schema import set_aside
 from shared.risk.approved import CheckResult
@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS denials(
     symbol TEXT NOT NULL, side TEXT NOT NULL, qty TEXT NOT NULL, purpose TEXT NOT NULL,
     code TEXT NOT NULL, limit_value TEXT NOT NULL, value TEXT NOT NULL, trace TEXT NOT NULL,
     UNIQUE(client_order_id, at, code));
+CREATE TABLE IF NOT EXISTS statements(
+    day TEXT PRIMARY KEY, at TEXT NOT NULL, cash TEXT NOT NULL, differences TEXT NOT NULL);
 """
 _PRUNE = (
     (
@@ -56,6 +58,7 @@ _PRUNE = (
 )
 _ADD_EQUITY = "INSERT OR REPLACE INTO equity VALUES(?,?,?)"
 _ADD_TRADE = "INSERT OR REPLACE INTO trades VALUES(?,?,?,?,?,?,?,?,?,?,?)"
+_ADD_STATEMENT = "INSERT OR REPLACE INTO statements VALUES(?,?,?,?)"
 _ADD_DENIAL = (
     "INSERT OR IGNORE INTO denials(at, client_order_id, symbol, side, qty, purpose, code, "
     "limit_value, value, trace) VALUES(?,?,?,?,?,?,?,?,?,?)"
@@ -125,6 +128,11 @@ class LedgerWriter:
     def add_equity(self, at: datetime, equity: Decimal, cash: Decimal) -> None:
         """Add one point of the equity curve; one per moment."""
         self._add(_ADD_EQUITY, (utc_text(at), str(equity), str(cash)))
+
+    def add_statement(self, statement: Statement) -> None:
+        """Add a day's statement; a later one of the same day replaces it."""
+        at, words = utc_text(statement.at), json.dumps(statement.differences)
+        self._add(_ADD_STATEMENT, (statement.day.isoformat(), at, str(statement.cash), words))
 
     def add_trade(self, trade: Trade) -> None:
         """Add a round trip; the same key replaces the earlier booking (a late fill)."""
@@ -235,6 +243,11 @@ class LedgerReader:
     def trades(self, limit: int) -> tuple[Row, ...]:
         """Return the trades that ended last, newest first, under the columns' names."""
         return self._rows("SELECT * FROM trades ORDER BY exited_at DESC, rowid DESC LIMIT ?", limit)
+
+    def statements(self, limit: int) -> tuple[Row, ...]:
+        """Return the newest statements, newest first; `differences` is a list of sentences."""
+        rows = self._rows("SELECT * FROM statements ORDER BY day DESC LIMIT ?", limit)
+        return tuple({**row, "differences": json.loads(row["differences"])} for row in rows)
 
     def denials(self, limit: int) -> tuple[Row, ...]:
         """Return the newest denials, newest first; `trace` is a list of checks."""

@@ -91,7 +91,8 @@ class StateStore:
         self._paths = paths
         self._name = paths.trading_state.name
         self._clock = clock
-        self._files = files
+        self.files = files
+        """What the state is written through; the journal beside it goes the same way."""
         self._lock = lock
         self._judge = judge
         self._fence = Fence(clock, files)
@@ -112,12 +113,12 @@ class StateStore:
         version (left alone), ConfigFault for a link in the place of a file.
         """
         for path in (self._paths.trading_state, self._paths.root / MARKER_NAME):
-            remove_litter(path, self._files)
+            remove_litter(path, self.files)
         notes: list[str] = []
         try:
-            with opened_folder(self._paths.root, self._files) as folder:
+            with opened_folder(self._paths.root, self.files) as folder:
                 self._fence.load(folder, notes)
-                finder = Finder(folder, self._clock, self._files, self._judge, notes)
+                finder = Finder(folder, self._clock, self.files, self._judge, notes)
                 found, is_backup = finder.newest(self._name)
                 epoch = found.document.header.epoch if found is not None else 0
                 self._epoch = max(epoch, self._fence.marker.epoch) + 1
@@ -162,12 +163,12 @@ class StateStore:
         known = self._fence.marker.accounts
         if known if account is None else account in known:
             return False
-        traces = any(name.startswith(self._name) for name in self._files.names(folder))
+        traces = any(name.startswith(self._name) for name in self.files.names(folder))
         return self._fence.existed or not traces
 
     def _has_journal(self, folder: int, account: tuple[str, str] | None) -> bool:
         try:
-            raw = read_in(folder, self._paths.journal.name, JOURNAL_BYTES_MAX, self._files)
+            raw = read_in(folder, self._paths.journal.name, JOURNAL_BYTES_MAX, self.files)
         except FileNotFoundError:
             return False
         except TooLarge:
@@ -191,12 +192,12 @@ class StateStore:
             return self._loaded
         notes = list(self._loaded.notes)
         try:
-            with opened_folder(self._paths.root, self._files) as folder:
+            with opened_folder(self._paths.root, self.files) as folder:
                 if self._owner is not None:
                     self._move_out(folder, self._owner, notes)
                 self._move_in(folder, wanted)
-                self._files.fsync(folder)
-                finder = Finder(folder, self._clock, self._files, self._judge, notes)
+                self.files.fsync(folder)
+                finder = Finder(folder, self._clock, self.files, self._judge, notes)
                 found, is_backup = finder.newest(self._name)
                 self._was_damaged = finder.damaged or (self._owner is None and self._was_damaged)
                 is_first = self._is_first_start(folder, wanted) if found is None else False
@@ -208,19 +209,19 @@ class StateStore:
         # The backup first: a death in between leaves the newest one where load looks.
         for name in (self._name + BACKUP_SUFFIX, self._name):
             target = aside_name(name, *owner)
-            if target in self._files.names(folder):
-                kept = move_aside(folder, target, self._clock, self._files)
+            if target in self.files.names(folder):
+                kept = move_aside(folder, target, self._clock, self.files)
                 notes.append(f"an earlier {target} was in the way; kept as {kept}")
             with suppress(FileNotFoundError):
-                self._files.rename(folder, name, target)
+                self.files.rename(folder, name, target)
         notes.append(f"the state of {owner[0]} {owner[1]} was set aside")
 
     def _move_in(self, folder: int, wanted: tuple[str, str]) -> None:
         # The newest first, for the same reason.
         for name in (self._name, self._name + BACKUP_SUFFIX):
-            if name not in self._files.names(folder):
+            if name not in self.files.names(folder):
                 with suppress(FileNotFoundError):
-                    self._files.rename(folder, aside_name(name, *wanted), name)
+                    self.files.rename(folder, aside_name(name, *wanted), name)
 
     def commit(self, payload: Mapping[str, object]) -> int:
         """Bring a new state to the disk and return its number.
@@ -237,11 +238,11 @@ class StateStore:
         self._seq += 1
         data = seal(payload, self._header())
         try:
-            with opened_folder(self._paths.root, self._files) as folder:
+            with opened_folder(self._paths.root, self.files) as folder:
                 self._fence.check(folder)
                 has_previous = self._is_ours(folder)
                 self._ours = (*self._ours[-1:], data)
-                replace_in(folder, self._name, data, self._files, backup=has_previous)
+                replace_in(folder, self._name, data, self.files, backup=has_previous)
                 self._ours = (data,)
                 self._owner = _owner_of(payload)
                 self._note_in_marker(folder, payload)
@@ -260,7 +261,7 @@ class StateStore:
     def _is_ours(self, folder: int) -> bool:
         """Whether the file holds what we wrote; a foreign one is moved aside. OSError, too."""
         try:
-            raw = read_in(folder, self._name, DOCUMENT_BYTES_MAX, self._files)
+            raw = read_in(folder, self._name, DOCUMENT_BYTES_MAX, self.files)
         except FileNotFoundError:
             return False
         except TooLarge:
@@ -275,7 +276,7 @@ class StateStore:
             raise SchemaFault(f"{self._name} is {newer}; use the newer program") from None
         if epoch > self._epoch:
             raise WriterFenced(f"writer {epoch} has written the trading state")
-        kept = move_aside(folder, self._name, self._clock, self._files)
+        kept = move_aside(folder, self._name, self._clock, self.files)
         self._notes.append(f"{self._name} was changed by somebody else; theirs is kept as {kept}")
         return False
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -86,8 +87,11 @@ class _TlsSocket(ssl.SSLSocket):
         return super().recv_into(buffer, nbytes, flags)
 
 
+@lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """Return a verifying TLS context whose sockets obey the deadline."""
+    """Return the verifying TLS context whose sockets obey the deadline. All doors share it:
+    reading the machine's certificates takes tens of milliseconds.
+    """
     context = ssl.create_default_context()
     context.sslsocket_class = _TlsSocket
     return context

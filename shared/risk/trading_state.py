@@ -45,6 +45,8 @@ class StateInputs:
     supervision_fault: str = ""
     """Why supervision counts as lost; empty while it is there or was never asked for."""
     error_burst: bool = False
+    statement_differences: tuple[str, ...] = ()
+    """Where our books and the broker's activities did not agree at the last day's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ def _risk(inputs: StateInputs) -> Iterator[CauseLine]:
         yield CauseLine(Cause.RISK, _HOLD_STATES[hold.kind], hold.reason)
     if inputs.error_burst:
         yield CauseLine(Cause.RISK, _REDUCING, "too many errors in a short time")
+    if inputs.statement_differences:
+        reason = f"the statement does not match: {inputs.statement_differences[0]}"
+        yield CauseLine(Cause.RISK, _REDUCING, reason)
 
 
 def _contracts(inputs: StateInputs) -> Iterator[CauseLine]:

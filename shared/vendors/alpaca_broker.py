@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
+from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 
 from shared.clock import Clock
 from shared.contracts.alpaca_orders import read_order
+from shared.contracts.drift import SchemaDrift
 from shared.errors import FailureClass, SystemFault
 from shared.models.broker import (
     Accepted,
     CancelOutcome,
     CancelRequested,
+    CloseOutcome,
+    CloseRequested,
+    NoPosition,
     OrderRequest,
     Rejected,
     SubmitOutcome,
@@ -29,8 +34,10 @@ from shared.resilience.classification import classify_exception
 from shared.resilience.classification_rows import Placement
 from shared.resilience.http_door import DoorAdapter, mount
 from shared.risk.approved import Approved
-from shared.vendors.alpaca_reads import AlpacaReads
+from shared.vendors.alpaca_reads import AlpacaReads, is_the_brokers_word
 from shared.vendors.order_wire import is_answer_to, patch_fields, post_fields
+
+_NOT_FOUND = 404
 
 
 def trading_client(url: str, key_id: str, secret_key: str) -> TradingClient:
@@ -79,12 +86,19 @@ class AlpacaBroker(AlpacaReads):
             return self._refused_or_unknown(failure)
         return CancelRequested()
 
-    def close_position(self, symbol: str) -> SubmitOutcome:
+    def close_position(self, symbol: str) -> CloseOutcome:
         try:
             raw = self._client.delete(f"/positions/{quote(symbol, safe='')}")
-            return Accepted(self._known_order(read_order(raw)))
+        except APIError as failure:
+            if failure.status_code == _NOT_FOUND and is_the_brokers_word(failure):
+                return NoPosition()
+            return self._refused_or_unknown(failure)
         except Exception as failure:
             return self._refused_or_unknown(failure)
+        try:
+            return CloseRequested(self._known_order(read_order(raw)))
+        except SchemaDrift:
+            return CloseRequested(None)
 
     def stop(self) -> None:
         """Let the connections go and end every pause between tries."""

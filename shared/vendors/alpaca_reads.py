@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -20,23 +20,27 @@ from shared.contracts.alpaca import (
     read_position,
     read_positions,
 )
+from shared.contracts.alpaca_movements import read_movements
 from shared.contracts.alpaca_orders import read_fills, read_order, read_orders
 from shared.contracts.drift import SchemaDrift
 from shared.errors import FailureClass, TransientFault
 from shared.models.broker import Asset, BrokerFill, BrokerOrder, ClockReading
 from shared.models.ids import parse_own_id
+from shared.models.movements import BrokerMovement
 from shared.models.portfolio import Account, Position
+from shared.models.trading_day import NEW_YORK
 from shared.resilience.classification import fault_from
 from shared.telemetry.logs import log_event
 
 ORDERS_PER_PAGE = 500
-FILLS_PER_PAGE = 100
-FILLS_OVERLAP = 5
+ACTIVITIES_PER_PAGE = 100
+ACTIVITIES_OVERLAP = 5
 PAGES_MAX = 400
 PAGE_OVERLAP = timedelta(seconds=1)
 REPORTED_DRIFTS_MAX = 200
 
 Read = TypeVar("Read")
+Listed = TypeVar("Listed", BrokerFill, BrokerMovement)
 log = logging.getLogger("broker")
 
 
@@ -104,25 +108,34 @@ class AlpacaReads:
         raise TransientFault("orders: the list cannot be paged to its end")
 
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
-        query: dict[str, object] = {
-            "after": utc_text(after),
-            "direction": "asc",
-            "page_size": FILLS_PER_PAGE,
-        }
-        found: dict[str, BrokerFill] = {}
+        query: dict[str, object] = {"after": utc_text(after)}
+        return self._activities("fills", "/account/activities/FILL", query, read_fills)
+
+    def movements(self, since: date) -> tuple[BrokerMovement, ...]:
+        after = datetime.combine(since, time(0), NEW_YORK) - timedelta(microseconds=1)
+        query: dict[str, object] = {"after": utc_text(after), "category": "non_trade_activity"}
+        return self._activities("movements", "/account/activities", query, read_movements)
+
+    def _activities(
+        self,
+        name: str,
+        path: str,
+        query: dict[str, object],
+        check: Callable[[object], tuple[Listed, ...]],
+    ) -> tuple[Listed, ...]:
+        query |= {"direction": "asc", "page_size": ACTIVITIES_PER_PAGE}
+        found: dict[str, Listed] = {}
         for _ in range(PAGES_MAX):
-            page = self._read(
-                "fills", lambda: self._client.get("/account/activities/FILL", query), read_fills
-            )
+            page = self._read(name, lambda: self._client.get(path, query), check)
             known = len(found)
-            found.update((fill.activity_id, fill) for fill in page)
-            if len(page) < FILLS_PER_PAGE:
+            found.update((one.activity_id, one) for one in page)
+            if len(page) < ACTIVITIES_PER_PAGE:
                 return tuple(found.values())
             if len(found) == known:
                 break
             # An earlier id than the last one: neighbours are read twice and none is skipped.
-            query["page_token"] = page[-FILLS_OVERLAP].activity_id
-        raise TransientFault("fills: the list cannot be paged to its end")
+            query["page_token"] = page[-ACTIVITIES_OVERLAP].activity_id
+        raise TransientFault(f"{name}: the list cannot be paged to its end")
 
     def forbids_shorting(self) -> bool:
         """Return whether `no_shorting` is on at the broker."""
@@ -156,7 +169,7 @@ class AlpacaReads:
         try:
             return check(self._client.get(path, query))
         except APIError as failure:
-            if failure.status_code == 404 and _is_the_brokers_word(failure):
+            if failure.status_code == 404 and is_the_brokers_word(failure):
                 return None
             if failure.status_code == 404:
                 raise TransientFault(f"{path}: 404 from something else than the broker") from None
@@ -205,7 +218,7 @@ class AlpacaReads:
         )
 
 
-def _is_the_brokers_word(failure: APIError) -> bool:
+def is_the_brokers_word(failure: APIError) -> bool:
     """Whether a 404 carries the broker's own code; a gateway's page does not."""
     try:
         return str(failure.code).startswith("404")

@@ -12,7 +12,15 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.errors import FailureClass
-from shared.models.broker import Accepted, CancelRequested, OrderRequest, Rejected, Unknown
+from shared.models.broker import (
+    Accepted,
+    CancelRequested,
+    CloseRequested,
+    NoPosition,
+    OrderRequest,
+    Rejected,
+    Unknown,
+)
 from shared.models.orders import OrderClass, OrderType, Purpose, Side, TimeInForce
 from shared.risk.approved import Approved, seal_for_guard
 from shared.vendors.alpaca_broker import AlpacaBroker
@@ -226,10 +234,19 @@ def test_cancel_when_answered_then_closed_outcome(
 def test_close_position_when_answered_then_closed_outcome(
     alpaca: ScriptedAlpaca, broker: AlpacaBroker
 ) -> None:
-    """The broker computes the quantity; a missing position is a refusal."""
-    assert isinstance(broker.close_position("SPY"), Rejected)
+    """The broker computes the quantity; what its status code says holds, whatever the body is."""
+    assert broker.close_position("SPY") == NoPosition()
     sale = raw_order(side="sell", type="market", limit_price=None, client_order_id="b-1")
     alpaca.on("DELETE", "/v2/positions/SPY", (200, sale))
-    assert isinstance(broker.close_position("SPY"), Accepted)
-    alpaca.on("DELETE", "/v2/positions/SPY", (200, {}))
+    taken = broker.close_position("SPY")
+    assert isinstance(taken, CloseRequested)
+    assert taken.order is not None
+    alpaca.on("DELETE", "/v2/positions/SPY", (200, {"drifted": True}))
+    assert broker.close_position("SPY") == CloseRequested(None)
+    held = (403, {"code": 40310000, "message": "insufficient qty available for order"})
+    alpaca.on("DELETE", "/v2/positions/SPY", held)
+    assert isinstance(broker.close_position("SPY"), Rejected)
+    alpaca.on("DELETE", "/v2/positions/SPY", (404, b"<html>a gateway</html>"))
+    assert not isinstance(broker.close_position("SPY"), NoPosition)
+    alpaca.on("DELETE", "/v2/positions/SPY", LOST)
     assert isinstance(broker.close_position("SPY"), Unknown)

@@ -26,7 +26,7 @@ from shared.persistence.state_store import StateStore
 from shared.telemetry.notify import Notifier
 from shared.vendors.connect import open_broker
 from tests.support.alpaca_payloads import raw_account, raw_bracket, raw_order
-from tests.support.bot_house import BEFORE, BotHouse, seeing_a_breakout, steps
+from tests.support.bot_house import BEFORE, BotHouse, FakeStream, seeing_a_breakout, steps
 from tests.support.scripted_alpaca import ScriptedAlpaca
 from tests.support.settings import make_settings
 
@@ -96,6 +96,25 @@ def test_bot_when_started_again_then_a_drifted_leg_of_its_own_is_no_foreign_orde
         parts.books.close()
     finally:
         lock.release()
+
+
+def test_bot_when_the_switch_against_short_sales_is_answered_by_nothing_then_it_starts(
+    tmp_path: Path, alpaca: ScriptedAlpaca
+) -> None:
+    """A gateway's hollow 200 to a question of caution parks nobody with a contract's exit code."""
+    alpaca.on("GET", "/v2/account/configurations", (200, {"no_shorting": False}))
+    alpaca.on("PATCH", "/v2/account/configurations", (200, b""))
+    settings = settings_at(tmp_path, alpaca)
+    waiting = Waiting(CLOCK, Notifier(None), threading.Event(), give_up_after_s=5)
+    stream = FakeStream()
+    ignition = Ignition(settings, CLOCK, waiting, lambda _endpoints: stream)
+    lock = hold_lock(ignition)
+    try:
+        start(ignition, lock).books.close()
+    finally:
+        lock.release()
+
+    assert alpaca.count("PATCH") == 1
 
 
 @pytest.mark.parametrize("is_on", [True, False])

@@ -19,6 +19,7 @@ from shared.models.broker import (
     Accepted,
     BrokerOrder,
     CancelRequested,
+    CloseRequested,
     OrderRequest,
     Rejected,
     TradeUpdate,
@@ -183,7 +184,7 @@ def test_order_when_sent_through_our_doors_then_seen_by_all_of_them(
     assert broker.cancel(order.legs[0].broker_order_id) == CancelRequested()
     wait_until(lambda: not broker.orders("open"), WAIT_S, "the group is gone")
     assert isinstance(broker.cancel(order.legs[0].broker_order_id), Rejected)
-    assert isinstance(broker.close_position("SPY"), Accepted)
+    assert isinstance(broker.close_position("SPY"), CloseRequested)
     wait_until(lambda: broker.position("SPY") is None, WAIT_S, "the position is closed")
 
 
@@ -218,5 +219,5 @@ def test_stop_when_replaced_through_our_door_then_new_id_and_old_one_points_to_i
     assert found.replaces == stop.broker_order_id
     assert broker.cancel(new.broker_order_id) == CancelRequested()
     wait_until(lambda: not broker.orders("open"), WAIT_S, "the group is gone")
-    assert isinstance(broker.close_position("SPY"), Accepted)
+    assert isinstance(broker.close_position("SPY"), CloseRequested)
     wait_until(lambda: broker.position("SPY") is None, WAIT_S, "the position is closed")

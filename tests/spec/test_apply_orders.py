@@ -144,6 +144,20 @@ def test_order_when_not_sent_yet_found_later_then_its_fill_is_booked() -> None:
     assert state.orders["leg-s-AAPL"].status is OrderStatus.HELD
 
 
+def test_order_when_refused_yet_shown_by_the_broker_then_the_showing_wins() -> None:
+    """A gateway sent the request twice and handed on the second's refusal: the first one lives,
+    so it is watched, cancelled and counted like any other.
+    """
+    refused = OrderRefused(ENTRY.client_order_id, "422", "must be unique", at(1))
+
+    working, state = after(refused, seen(WORKING)), after(refused, seen(WORKING), seen(OPENED))
+
+    assert working.orders[ENTRY.client_order_id].status is OrderStatus.NEW
+    assert state.orders == after(refused, seen(OPENED), seen(WORKING)).orders
+    assert state.orders[ENTRY.client_order_id].status is OrderStatus.FILLED
+    assert state.positions["AAPL"].qty == D(10)
+
+
 def test_intent_when_recorded_twice_then_it_stands_once() -> None:
     """A repeated intent never resets what is known of the order."""
     state = after(seen(OPENED))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.trading_bot.watch import start_plan
+from shared.events.types import PlanStarted, PlanStepped
 from shared.models.orders import OrderRole, OrderType
 from shared.models.plans import PlanKind
 from shared.models.trading_state import TradingState
@@ -80,3 +82,22 @@ def test_plan_when_the_change_of_the_target_never_goes_out_then_it_is_closed_ins
     assert [send.request.replaces for send in denied.exits] != [None]
     assert decision.exits == ()
     assert decision.cancels != ()
+
+
+def test_plan_when_another_one_protects_the_shares_meanwhile_then_the_close_begins_again() -> None:
+    """A partly filled entry's own plan brings a stop while the operator's close waits to sell.
+    Shares that an order holds cannot be sold, so the close must clear them again.
+    """
+    bench = BotBench()
+    own_id = bench.hold(qty=10)
+    why = ("operator: drill", "operator tester")
+    close = start_plan(bench.facts(), PlanKind.CLOSE, own_id, why)
+    bench.book(PlanStarted(close), PlanStepped(close.plan_id, "send_exit", 0, bench.now))
+
+    decisions = bench.turn()
+
+    assert not decisions[0].exits
+    assert bench.broker.held == {}
+    assert bench.state.positions == {}
+    bench.turn()
+    assert bench.state.plans == ()

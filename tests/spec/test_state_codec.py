@@ -35,11 +35,15 @@ from shared.events.types import (
     PlanStarted,
     PlanStepped,
     Reconciled,
+    SharesChanged,
+    StatementCompared,
     TransferSeen,
 )
 from shared.models.json_values import from_json, to_json
+from shared.models.movements import BrokerMovement
 from shared.models.orders import OrderStatus
 from shared.models.plans import Plan, PlanKind
+from shared.models.pnl import Statement
 from shared.models.state_codec import state_from_payload, state_to_payload
 from shared.models.trading_state import HoldKind
 from tests.support.builders import (
@@ -91,6 +95,8 @@ EVENTS: tuple[Event, ...] = (
     HoldPlaced(HoldKind.REBUILD, "lost", at(9)),
     HoldCleared(HoldKind.REBUILD, "approver", at(9)),
     ExternalsObserved((a_position("GOOG", 3),), {"TSLA": D(4)}, at(9)),
+    SharesChanged(BrokerMovement("s-1", "SPLIT", NOON.date(), D(0), at(9), "AAPL", D(7))),
+    StatementCompared(Statement(NOON.date(), at(9), D("1.25"), True, ("cash differs",))),
     Reconciled(at(10), at(9)),
     OutboxWritten(("intent:" + ENTRY.client_order_id,)),
 )
@@ -126,7 +132,7 @@ def test_state_when_written_and_read_then_it_is_the_same() -> None:
         *("mode", "account_id", "operator", "positions", "orders", "plans", "pnl", "day"),
         *("cooldowns", "outbox", "trade_history"),
     } <= set(payload)
-    assert payload["positions"]["AAPL"]["qty"] == "7"
+    assert payload["positions"]["AAPL"]["qty"] == "14"
     assert state_from_payload(json.loads(json.dumps(payload))) == state
     assert state_from_payload(payload).orders.by_broker_id("b-1") is not None
 

@@ -39,6 +39,7 @@ CASES: list[tuple[dict[str, Any], TradingState, Cause]] = [
     ({"holds": held(HoldKind.REBUILD)}, TradingState.REDUCING, Cause.RISK),
     ({"holds": held(HoldKind.SECOND_WRITER)}, TradingState.REDUCING, Cause.RISK),
     ({"error_burst": True}, TradingState.REDUCING, Cause.RISK),
+    ({"statement_differences": ("cash",)}, TradingState.REDUCING, Cause.RISK),
     ({"order_contract_fault": "orders drift"}, TradingState.HALTED, Cause.CONTRACTS),
     ({"data_contract_fault": "bars drift"}, TradingState.REDUCING, Cause.CONTRACTS),
     ({"data_age_s": None}, TradingState.REDUCING, Cause.DATA),

@@ -12,8 +12,10 @@ from decimal import Decimal
 
 from services.trading_bot.decision import Decision, Facts, Policy
 from services.trading_bot.plan import plan_follow_up, plan_turn
+from services.trading_bot.reconcile import BrokerSnapshot, reconcile
 from services.trading_bot.sends import Send, entry_send
 from services.trading_bot.strategies.momentum import Momentum
+from services.trading_bot.unseen import close_events
 from shared.events.apply import apply, apply_all
 from shared.events.types import Event, IntentRecorded, OrderRefused, OrderSeen, OutcomeUnknown
 from shared.models.broker import Accepted, ClockReading, Rejected
@@ -61,6 +63,8 @@ class BotBench:
     flatten: str | None = None
     positions_readable: bool = True
     account_suspended: bool = False
+    account_readable: bool = True
+    orders_readable: bool = True
 
     def pass_time(self, seconds: float) -> None:
         """Let market time go on."""
@@ -84,15 +88,37 @@ class BotBench:
             ),
             state=self.state,
             trading_state=self.trading_state,
-            account=account,
+            account=account if self.account_readable else None,
             broker_positions=dict(self.broker.held) if self.positions_readable else None,
             market=MarketSnapshot(self.now, {}, quotes),
             policy=self.policy,
             flatten=self.flatten,
         )
 
+    def go_blind(self, *, account_too: bool = True) -> None:
+        """Let contracts forbid reading orders and positions."""
+        self.orders_readable = self.positions_readable = False
+        self.account_readable = not account_too
+
+    def see_again(self) -> None:
+        """Let everything be readable."""
+        self.orders_readable = self.positions_readable = self.account_readable = True
+
+    def reconcile(self) -> None:
+        """Book what a whole reconciliation finds."""
+        snapshot = BrokerSnapshot(
+            account=self.broker.account(),
+            orders=self.broker.orders("all"),
+            positions=self.broker.positions(),
+            fills=(),
+            at=self.now,
+        )
+        self.book(*reconcile(self.state, snapshot).events)
+
     def look(self) -> None:
         """Book everything that the broker shows."""
+        if not self.orders_readable:
+            return
         for order in self.broker.orders("all"):
             self.state = apply(self.state, OrderSeen(order, self.now))
 
@@ -113,7 +139,11 @@ class BotBench:
         self.book(*decision.bookings)
         for cancel in decision.cancels:
             self.broker.cancel(cancel.broker_order_id)
-        for send in (*decision.protective, *decision.exits, *decision.entries):
+        for send in (*decision.protective, *decision.exits):
+            self.send(send)
+        for close in decision.closes:
+            self.book(*close_events(close, self.broker.close_position(close.symbol), self.now))
+        for send in decision.entries:
             self.send(send)
         self.look()
 

@@ -190,7 +190,7 @@ def status(house: BotHouse) -> dict[str, Any]:
     return document
 
 
-def command(house: BotHouse, name: CommandName, **args: str) -> str:
+def command(house: BotHouse, name: CommandName, **args: str | bool) -> str:
     """Lay a command down; return its id."""
     now_s = house.clock.boottime_s()
     made = Command(

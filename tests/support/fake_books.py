@@ -62,7 +62,7 @@ class FakeBooks:
         )
         if request.replaces is not None:
             order = self._replace(order, request.replaces)
-        if request.order_class is OrderClass.OCO:
+        elif request.order_class is OrderClass.OCO:
             order = replace(order, limit_price=request.take_profit_price)
         self.books[order.broker_order_id] = order
         make = {OrderClass.BRACKET: bracket_legs, OrderClass.OCO: oco_legs}

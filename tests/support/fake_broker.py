@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from shared.errors import FailureClass, SystemFault
@@ -20,12 +20,16 @@ from shared.models.broker import (
     BrokerOrder,
     CancelOutcome,
     CancelRequested,
+    CloseOutcome,
+    CloseRequested,
+    NoPosition,
     OrderRequest,
     Rejected,
     SubmitOutcome,
     Unknown,
 )
-from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
+from shared.models.movements import BrokerMovement
+from shared.models.orders import OrderClass, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from shared.models.portfolio import Account, Position
 from shared.risk.approved import Approved
 from tests.support.fake_books import FakeBooks
@@ -43,6 +47,21 @@ class FakeBroker(FakeBooks):
     read_fault: SystemFault | None = None
     next_outcome: SubmitOutcome | None = None
     lose_reply: bool = False
+    moved: list[BrokerMovement] = field(default_factory=list)
+    """What changed the account without an order."""
+    asked_to_close: list[str] = field(default_factory=list)
+    close_answer: CloseOutcome | None = None
+    """What every `close_position` answers instead of closing."""
+    closes_refused: int = 0
+    """How many of them are refused first."""
+    positions_fault: SystemFault | None = None
+    """Why positions alone cannot be read."""
+    fills_fault: SystemFault | None = None
+    """Why the activities cannot be read."""
+    submit_fault: SystemFault | None = None
+    """Why no order arrives; the bot never learns more than that."""
+    lookup_fault: SystemFault | None = None
+    """Why an order cannot be looked up by our id."""
     reads: int = 0
 
     def _read(self) -> None:
@@ -68,6 +87,8 @@ class FakeBroker(FakeBooks):
 
     def positions(self) -> tuple[Position, ...]:
         self._read()
+        if self.positions_fault is not None:
+            raise self.positions_fault
         return tuple(self.held[symbol] for symbol in sorted(self.held))
 
     def position(self, symbol: str) -> Position | None:
@@ -115,18 +136,28 @@ class FakeBroker(FakeBooks):
 
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         self._read()
+        if self.lookup_fault is not None:
+            raise self.lookup_fault
         found = self.by_client_id(client_order_id)
         return self._shown(found) if found is not None else None
 
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
         self._read()
+        if self.fills_fault is not None:
+            raise self.fills_fault
         return tuple(fill for fill in self.activities if fill.at > after)
+
+    def movements(self, since: date) -> tuple[BrokerMovement, ...]:
+        self._read()
+        return tuple(each for each in self.moved if each.day >= since)
 
     def asset(self, symbol: str) -> Asset | None:
         self._read()
         return Asset(symbol, "us_equity", True, True, True)
 
     def submit(self, approved: Approved) -> SubmitOutcome:
+        if self.submit_fault is not None:
+            return Unknown(str(self.submit_fault))
         return self.place(approved.request)
 
     def place(self, request: OrderRequest) -> SubmitOutcome:
@@ -155,25 +186,35 @@ class FakeBroker(FakeBooks):
                 self.put(member, status=OrderStatus.CANCELED)
         return CancelRequested()
 
-    def close_position(self, symbol: str) -> SubmitOutcome:
+    def close_position(self, symbol: str) -> CloseOutcome:
+        self.asked_to_close.append(symbol)
         held = self.held.get(symbol)
+        if self.close_answer is not None:
+            return self.close_answer
         if held is None:
-            return Rejected(FailureClass.RISK, "404", "position does not exist")
+            return NoPosition()
+        if self.closes_refused or self._is_held_by_orders(symbol):
+            self.closes_refused = max(0, self.closes_refused - 1)
+            return Rejected(FailureClass.RISK, "403", "insufficient qty available")
         request = OrderRequest(
             client_order_id=f"broker-close-{len(self.books)}",
-            purpose=self.submitted[-1].purpose,
+            purpose=Purpose.REDUCE,
             symbol=symbol,
             side=Side.SELL,
             qty=held.qty,
             type=OrderType.MARKET,
             order_class=OrderClass.SIMPLE,
             time_in_force=TimeInForce.DAY,
-            limit_price=None,
-            stop_price=None,
-            take_profit_price=None,
-            stop_loss_price=None,
             strategy="",
             created_at=self.now,
             reason="close",
         )
-        return self.place(request)
+        shown = self._shown(self.open(request))
+        self.match(symbol)
+        return CloseRequested(shown)
+
+    def _is_held_by_orders(self, symbol: str) -> bool:
+        return any(
+            order.symbol == symbol and order.side is Side.SELL and order.status.is_live
+            for order in self.books.values()
+        )

@@ -50,7 +50,11 @@ class Actor:
             )
         for cancel in decision.cancels:
             self._parts.door.cancel(cancel)
-        for send in (*decision.protective, *decision.exits, *decision.entries):
+        for send in (*decision.protective, *decision.exits):
+            self.send(send, facts)
+        for close in decision.closes:
+            self._parts.door.close(close, facts.now)
+        for send in decision.entries:
             self.send(send, facts)
 
     def send(self, send: Send, facts: Facts) -> None:

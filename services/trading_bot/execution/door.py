@@ -8,25 +8,39 @@ becomes an event. A disk that refuses stops entries only (rule 16).
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.trading_bot.decision import Cancel
+from services.trading_bot.decision import BrokerClose, Cancel
 from services.trading_bot.memory import Memory
 from services.trading_bot.orders_log import OrdersLog, OrderStep
 from services.trading_bot.sends import Send
+from services.trading_bot.unseen import close_events
 from shared.clock import Clock
 from shared.errors import FailureClass
 from shared.events.types import Event, IntentRecorded, OrderRefused, OrderSeen, OutcomeUnknown
-from shared.models.broker import Accepted, Rejected, SubmitOutcome, Unknown
+from shared.models.broker import (
+    Accepted,
+    CloseOutcome,
+    CloseRequested,
+    NoPosition,
+    Rejected,
+    SubmitOutcome,
+    Unknown,
+)
 from shared.models.orders import Purpose
 from shared.ports import Broker
 from shared.risk.approved import Approved
+from shared.risk.circuit import is_error_burst
 from shared.risk.dollars import DollarLimits
 from shared.risk.facts import GuardFacts
 from shared.risk.trade_guard import Denied, guard
 from shared.telemetry.logs import log_event
+
+FAILURES_MAX, FAILURES_WINDOW_S = 5, 60.0
+"""So many orders refused or lost within so many seconds of market time are a burst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,7 @@ class OrderDoor:
         self._log = orders_log
         self._clock = clock
         self._logger = logging.getLogger("door")
+        self._failures: deque[float] = deque(maxlen=FAILURES_MAX)
         self.on_denied: Callable[[Denied, datetime], None] | None = None
 
     def send(
@@ -67,6 +82,12 @@ class OrderDoor:
         self._book(send, outcome, at)
         return Sent(send, outcome)
 
+    def has_error_burst(self, now: datetime) -> bool:
+        """Whether so many orders were refused or lost of late that something must be wrong with
+        what we send, or with where we send it. `now` is market time, as in `send`.
+        """
+        return is_error_burst(self._failures, now.timestamp(), FAILURES_MAX, FAILURES_WINDOW_S)
+
     def _submit(self, approved: Approved) -> SubmitOutcome:
         try:
             return self._broker.submit(approved)
@@ -87,6 +108,8 @@ class OrderDoor:
                 event = OutcomeUnknown(own_id, reason, at)
         self._memory.book((event,))
         request, is_accepted = send.request, isinstance(outcome, Accepted)
+        if not is_accepted:
+            self._failures.append(at.timestamp())
         log_event(
             self._logger,
             f"order_{type(outcome).__name__.lower()}",
@@ -113,6 +136,28 @@ class OrderDoor:
             symbol=cancel.symbol,
         )
         return taken
+
+    def close(self, close: BrokerClose, at: datetime) -> None:
+        """Ask the broker to close a position by its own computation, and book the answer. The
+        plan's step that asks is recorded already.
+        """
+        outcome: CloseOutcome
+        try:
+            outcome = self._broker.close_position(close.symbol)
+        except Exception as failure:
+            self._logger.exception("close failed", extra={"event": "close_failed"})
+            outcome = Unknown(f"{type(failure).__name__}: {failure}")
+        self._memory.book(close_events(close, outcome, at))
+        taken = isinstance(outcome, CloseRequested | NoPosition)
+        log_event(
+            self._logger,
+            f"close_{type(outcome).__name__.lower()}",
+            f"close all {close.symbol} by the broker: {close.reason}"
+            + ("" if taken else f" ({outcome})"),
+            level=logging.INFO if taken else logging.WARNING,
+            symbol=close.symbol,
+            position_key=close.position_key,
+        )
 
     def _note_denied(self, denied: Denied, at: datetime) -> None:
         request = denied.request

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from shared.clock import Clock
-from shared.models.broker import Asset, BrokerFill, BrokerOrder, CancelOutcome, SubmitOutcome
+from shared.models.broker import (
+    Asset,
+    BrokerFill,
+    BrokerOrder,
+    CancelOutcome,
+    CloseOutcome,
+    SubmitOutcome,
+)
+from shared.models.movements import BrokerMovement
 from shared.models.portfolio import Account, Position
 from shared.ports import Broker
 from shared.risk.approved import Approved
@@ -72,6 +80,10 @@ class PatientBroker:
         with self._patience():
             return self._broker.fills(after)
 
+    def movements(self, since: date) -> tuple[BrokerMovement, ...]:
+        with self._patience():
+            return self._broker.movements(since)
+
     def asset(self, symbol: str) -> Asset | None:
         with self._patience():
             return self._broker.asset(symbol)
@@ -84,6 +96,6 @@ class PatientBroker:
         with self._patience():
             return self._broker.cancel(broker_order_id)
 
-    def close_position(self, symbol: str) -> SubmitOutcome:
+    def close_position(self, symbol: str) -> CloseOutcome:
         with self._patience():
             return self._broker.close_position(symbol)
