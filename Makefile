@@ -3,10 +3,10 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := python3 tools/bootstrap.py
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check fast long bench status stop lock clean
+.PHONY: help run test check fast kill-test crash-test long bench status stop lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## install what is needed and start the whole system
 	@$(BOOTSTRAP) run
@@ -28,12 +28,24 @@ fast: ## only the decisions: seconds
 	@$(BOOTSTRAP) test
 	@$(PYTEST) tests/spec tests/house
 
+KILLS ?= 1000
+SEED ?= 1
+kill-test: ## a thousand seeded random kills over a running system; KILLS=50 SEED=2 for others
+	@$(BOOTSTRAP) test
+	@$(PYTHON) -m tests.kill --kills $(KILLS) --seed $(SEED)
+
+HISTORIES ?= 5000
+crash-test: ## five thousand seeded histories of deaths and lies against the exchange's books
+	@$(BOOTSTRAP) test
+	@$(PYTHON) -m tests.crash --histories $(HISTORIES)
+
 long: ## the long tier: the whole week in lock-step, twice
 	@$(BOOTSTRAP) test
 	@$(PYTEST) -m slow tests
 
 bench: ## the budgets of the design, each beside its reference, as a table and JSON
 	@$(BOOTSTRAP) test
+	@$(BOOTSTRAP) bench
 	@$(PYTHON) -m tests.bench
 
 status: ## the verdict of the running system

@@ -21,7 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 BUILD_LOCK = ROOT / "requirements-build.lock"
-LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
+LOCKS = {
+    "run": ROOT / "requirements.lock",
+    "test": ROOT / "requirements-test.lock",
+    "bench": ROOT / "requirements-bench.lock",
+}
+CONTAINED_IN = {"run": ("run", "test", "bench"), "test": ("test",), "bench": ("bench",)}
+"""Which finished tiers hold everything of a tier."""
 BROWSERS = (
     "chromium-headless-shell",
     "chromium",
@@ -50,19 +56,12 @@ def lock_hash(tier: str) -> str:
 
 
 def is_installed(tier: str) -> bool:
-    """Whether an earlier call finished with these very locks; `test` contains `run`."""
-    markers = [VENV / f".installed-{name}" for name in ("run", "test")]
-    wanted = {"run": lock_hash("run"), "test": lock_hash("test")}
-    if not PYTHON.exists():
-        return False
-    done = {
-        marker.name.removeprefix(".installed-"): marker.read_text(encoding="ascii")
-        for marker in markers
-        if marker.exists()
-    }
-    if done.get("test") == wanted["test"]:
-        return True
-    return tier == "run" and done.get("run") == wanted["run"]
+    """Whether an earlier call finished with these very locks, for this tier or a larger one."""
+    markers = {name: VENV / f".installed-{name}" for name in CONTAINED_IN[tier]}
+    return PYTHON.exists() and any(
+        marker.exists() and marker.read_text(encoding="ascii") == lock_hash(name)
+        for name, marker in markers.items()
+    )
 
 
 def run(command: list[str], mend: str) -> None:
@@ -134,7 +133,7 @@ def main(arguments: list[str]) -> int:
     """Bring the machine to where the tier can run."""
     tier = arguments[0] if arguments else "run"
     if tier not in LOCKS:
-        say(f"unknown tier {tier!r}: say run or test")
+        say(f"unknown tier {tier!r}: say {', '.join(LOCKS)}")
         return 2
     if sys.version_info < PYTHON_MIN:
         say("Python 3.11 or newer is needed; this is " + sys.version.split()[0])

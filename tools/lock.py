@@ -30,11 +30,13 @@ def compile_lock(source: Path, target: str, *extra: str) -> None:
 
 
 def main() -> int:
-    """Write the three locks."""
+    """Write the four locks."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "requirements.lock")
     constraint = ("--extra", "test", "-c", str(ROOT / "requirements.lock"))
     compile_lock(project, "requirements-test.lock", *constraint)
+    for_bench = ("--extra", "bench", "-c", str(ROOT / "requirements-test.lock"))
+    compile_lock(project, "requirements-bench.lock", *for_bench)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "build.in"
         source.write_text(BUILD_TOOLS, encoding="ascii")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.supervisor.processes import (
-    COOKIE,
     Process,
     environment_of,
     open_process,
@@ -53,12 +52,21 @@ class RecordFolder:
         return self._folder / f"{service}.pid"
 
     def write(self, record: ProcessRecord) -> None:
-        """Replace the record; raises OSError."""
-        path = self.path(record.service)
-        temporary = path.with_suffix(".pid.tmp")
+        """Write the record over the former one; raises OSError.
+
+        In place, by one call: a replaced or emptied file would be written out at once by the
+        kernel, for which every start would wait. What is left of a longer one is cut after it.
+        """
         number = "" if record.pid is None else str(record.pid)
-        temporary.write_text(f"{number}\n{json.dumps(asdict(record))}\n", encoding="utf-8")
-        temporary.replace(path)
+        facts = {name: getattr(record, name) for name in record.__slots__}
+        data = f"{number}\n{json.dumps(facts)}\n".encode()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.path(record.service), flags, 0o600)
+        try:
+            os.pwrite(descriptor, data, 0)
+            os.ftruncate(descriptor, len(data))
+        finally:
+            os.close(descriptor)
 
     def read(self, service: str) -> ProcessRecord | None:
         """Return the record, None when there is none that can be read."""
@@ -142,21 +150,35 @@ def _process_of(record: ProcessRecord, boot_id: str) -> Process | None:
 def _strays(
     folder: RecordFolder, lineage: Lineage, living: dict[str, Found], seen: set[int]
 ) -> Iterable[Process]:
-    """Adopt session leaders that carry our cookie without a record; yield surplus ones."""
+    """Adopt session leaders that carry our cookie without a record; yield surplus ones.
+
+    Services carry their cookie on to their helpers, of which some lead a session too: those of
+    a living service are its own business, those of a dead one are left over.
+    """
     known = seen | {found.process.pid for found in living.values()}
-    for pid, environment in processes_with_cookie(f"{lineage.cookie}."):
+    for ticks, pid, cookie in sorted(_session_leaders(f"{lineage.cookie}.")):
+        environment = environment_of(pid)
         service = environment.get(SERVICE_VARIABLE, "")
-        ticks = start_ticks(pid)
-        if pid in known or ticks is None or not service or not _leads_its_session(pid):
-            continue
-        process = open_process(pid, ticks)
+        heir = living.get(service)
+        is_helper = heir is not None and heir.record.cookie == cookie
+        process = None if pid in known or not service or is_helper else open_process(pid, ticks)
         if process is None:
             continue
-        if service in living or environment.get("TRADING_MODE") != lineage.mode:
+        former = folder.read(service)
+        is_left_over = former is not None and former.cookie == cookie and former.pid is not None
+        if heir is not None or is_left_over or environment.get("TRADING_MODE") != lineage.mode:
             yield process
             continue
-        record = _record_of_stray(folder.read(service), service, environment[COOKIE], lineage)
+        record = _record_of_stray(former, service, cookie, lineage)
         living[service] = Found(replace(record, pid=pid, start_ticks=ticks), process)
+
+
+def _session_leaders(prefix: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start ticks, pid and cookie, so that the eldest of a service comes first."""
+    for pid, cookie in processes_with_cookie(prefix):
+        ticks = start_ticks(pid)
+        if ticks is not None and leads_its_session(pid):
+            yield ticks, pid, cookie
 
 
 def _record_of_stray(
@@ -169,7 +191,8 @@ def _record_of_stray(
     return ProcessRecord(service, cookie, lineage.boot_id, "", 0.0, restarts=restarts)
 
 
-def _leads_its_session(pid: int) -> bool:
+def leads_its_session(pid: int) -> bool:
+    """Whether it is a service itself, not a helper of one."""
     try:
         return os.getsid(pid) == pid
     except OSError:

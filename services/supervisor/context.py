@@ -39,6 +39,8 @@ class Context:
     """Called once a death has been answered: it flips even when the next write finds all well."""
     chance: Callable[[], float] = field(default=random.random)
     """Spreads restarts in time; no secret depends on it."""
+    owns_folder: Callable[[], bool] = lambda: True
+    """Whether the state folder, with our lock in it, is still there."""
     stopping: bool = False
     """The whole system is on its way down: nothing is started any more."""
 

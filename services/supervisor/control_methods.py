@@ -66,6 +66,8 @@ class ControlMethods:
             "reloadConfig": self._reload,
             "addProcessGroup": self._add,
             "removeProcessGroup": self._remove,
+            "restart": _no_restart,
+            "sendProcessStdin": self._no_input,
         }
         named |= self.logs.table()
         named |= self._plural("start", self._start, self._is_down)
@@ -125,6 +127,11 @@ class ControlMethods:
             }
             for index, member in enumerate(self._roster.in_start_order())
         ]
+
+    def _no_input(self, name: str, _: object) -> bool:
+        """`fg`: refused by name, for a service must not depend on a terminal."""
+        told = f"{self._member(name).name} reads no input; `tail -f` shows what it says"
+        raise ControlFault(Fault.NO_FILE, told)
 
     def _shutdown(self) -> bool:
         if self._context.stopping:
@@ -206,3 +213,9 @@ class ControlMethods:
             raise ControlFault(Fault.STILL_RUNNING, name)
         self._reread.remove(member)
         return True
+
+
+def _no_restart() -> bool:
+    """`reload`: supervisord would end every service for it, and forget what it knew of them."""
+    told = "not served: `update` applies the table, `restart all` restarts the services"
+    raise ControlFault(Fault.FAILED, told)

@@ -15,16 +15,16 @@ from services.supervisor.incidents import Step
 from services.supervisor.member import After, Ask, Member
 from services.supervisor.one_shots import Errand, OneShots
 from services.supervisor.processes import Exit
-from services.supervisor.replacement import (
+from services.supervisor.starter import Starter
+from services.supervisor.stopper import Stopper
+from services.supervisor.table import TRADING_BOT
+from services.supervisor.trading_errands import (
     ERRAND_S,
     HANG_GRACE_S,
     MODULE,
     SECURE_HOLD,
     SPOOL_HOLD,
 )
-from services.supervisor.starter import Starter
-from services.supervisor.stopper import Stopper
-from services.supervisor.table import TRADING_BOT
 from shared.commands.spool import CLAIM_WITHIN_S, CommandSpool
 from shared.errors import TransientFault
 from shared.models.health import Phase

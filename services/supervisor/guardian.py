@@ -10,10 +10,10 @@ guardian died, takes that one over.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
+import socket
 import sys
 from collections import deque
 from contextlib import suppress
@@ -34,7 +34,14 @@ from services.supervisor.own_files import (
     read_pid_file,
     write_pid_file,
 )
-from services.supervisor.processes import Process, environment_of, start_ticks
+from services.supervisor.processes import (
+    Process,
+    become_subreaper,
+    ended_within,
+    environment_of,
+    start_ticks,
+)
+from services.supervisor.pulse import Pulse
 from services.supervisor.signals import ASKING, let_through
 from shared.clock import Clock, SystemClock
 from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES
@@ -42,7 +49,8 @@ from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES
 PERIOD_S = 60.0
 PAUSES_S = (0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Wait after the first, second, ... death within the period; the last one holds for all after."""
-PR_SET_CHILD_SUBREAPER = 36
+STACKS_S, KILLED_S = 0.5, 5.0
+"""Time for a hung supervisor's stack dump after SIGABRT, and for SIGKILL to work."""
 FAULTS = frozenset({*EXIT_CODES.values(), EXIT_CANNOT_WRITE})
 """Ends of a supervisor that could not do its work, though nobody asked it to end."""
 OWN_CODES = FAULTS | {0, EXIT_ALREADY_RUNNING}
@@ -53,7 +61,13 @@ class Guardian:
     """Keeps one supervisor alive."""
 
     def __init__(self, launch: Launch, clock: Clock) -> None:
-        self._launch = replace(launch, started_s=clock.monotonic_s())
+        own_pid = os.getpid()
+        self._launch = replace(
+            launch,
+            started_s=clock.monotonic_s(),
+            guardian_pid=own_pid,
+            guardian_ticks=start_ticks(own_pid) or 0,
+        )
         self._clock = clock
         self._is_child = False
         self._deaths: deque[float] = deque()
@@ -65,14 +79,20 @@ class Guardian:
     def run(self) -> int:
         """Guard until the supervisor ends on purpose; return its exit code."""
         self._listen_to_signals()
-        self._become_subreaper()
+        become_subreaper()
         process = self._living_supervisor() or self._start(later=False)
         while True:
             self._wait_for_end(process)
             code = self._end_of(process)
             process.close()
-            if self._asked_to_end and (code is None or code in FAULTS):
-                return self._end_services(code)
+            if code == EXIT_ALREADY_RUNNING and (former := self._living_supervisor()) is not None:
+                process = former
+                continue
+            if code is None or code in FAULTS:
+                if not self._launch.state.run.is_dir():
+                    return self._end_services(EXIT_CANNOT_WRITE)
+                if self._asked_to_end:
+                    return self._end_services(code)
             if code is not None and not self._must_go_on(code):
                 return code
             told = "died" if code is None else f"ended with exit code {code}"
@@ -81,7 +101,9 @@ class Guardian:
             process = self._start(later=True)
 
     def _must_go_on(self, code: int) -> bool:
-        """Whether a fault would leave services behind that nobody watches."""
+        """Whether this end would leave services behind that nobody watches."""
+        if code == EXIT_ALREADY_RUNNING:
+            return not self._asked_to_end
         return code in FAULTS and any_service_lives(self._launch.state.run)
 
     def _end_services(self, fault: int | None) -> int:
@@ -104,15 +126,13 @@ class Guardian:
             signal.signal(number, lambda *_: None)
         let_through()
 
-    def _become_subreaper(self) -> None:
-        """Inherit the children of a dead supervisor, so that their exits can be observed."""
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
     def _living_supervisor(self) -> Process | None:
         """Return the supervisor whose guardian died, if there is one.
 
-        Raises LockHeld when it runs another mode: then this start is a second instance.
+        A guardian may die with a supervisor just born, which is found only once it holds its
+        lock: another one that was started meanwhile ends with EXIT_ALREADY_RUNNING, and what was
+        asked of that one is asked of it. Raises LockHeld when it runs another mode: then this
+        start is a second instance.
         """
         process = read_pid_file(self._launch.state.run, SUPERVISOR)
         if process is None:
@@ -123,6 +143,8 @@ class Guardian:
             raise LockHeld(self._launch.state.supervisor_lock, holder)
         self._say(f"the running supervisor (pid {process.pid}) is taken over")
         self._is_child = False
+        if self._asked_to_end:
+            self._held_back = bytes([signal.SIGTERM])
         return process
 
     def _start(self, *, later: bool) -> Process:
@@ -139,20 +161,33 @@ class Guardian:
             setsigdef=[*ASKING, signal.SIGCHLD, signal.SIGPIPE],
         )
         self._is_child = True
-        write_pid_file(self._launch.state.run, SUPERVISOR, pid)
         return Process(pid, os.pidfd_open(pid), start_ticks(pid) or 0)
 
     def _wait_for_end(self, process: Process) -> None:
         """Forward signals and reap orphans until the supervisor has ended."""
         held_back, self._held_back = self._held_back, b""
         self._hand_down(process, held_back)
+        pulse = Pulse(self._launch.state.supervisor_socket, self._clock)
         while True:
-            ready, _, _ = select.select([process.pidfd, self._wakeup_read], [], [])
+            sources: list[int | socket.socket] = [process.pidfd, self._wakeup_read, *pulse.awaited]
+            ready, _, _ = select.select(sources, [], [], pulse.wait_s())
             if self._wakeup_read in ready:
                 self._hand_down(process, os.read(self._wakeup_read, 256))
             self._reap_orphans(process.pid)
-            if process.pidfd in ready:
+            if process.pidfd not in ready and pulse.look():
+                self._end_hung(process)
+            elif process.pidfd in ready:
+                pulse.close()
                 return
+
+    def _end_hung(self, process: Process) -> None:
+        """End a supervisor that does not answer: its stacks first, then its life."""
+        self._say(f"supervisor (pid {process.pid}) hangs; it is ended")
+        process.send(signal.SIGABRT)
+        process.send(signal.SIGCONT)
+        if not ended_within(process, STACKS_S):
+            process.send(signal.SIGKILL)
+            ended_within(process, KILLED_S)
 
     def _hand_down(self, process: Process, numbers: bytes) -> None:
         for number in numbers:

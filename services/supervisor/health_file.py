@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,8 @@ from services.supervisor.table import TRADING_BOT
 from shared.clock import utc_text
 from shared.errors import TransientFault
 from shared.health.codes import NEXT_ACTION
-from shared.health.evidence import judge_service
+from shared.health.evidence import judge_service, silent_for_s
+from shared.health.hysteresis import HOLD_S, shown_after
 from shared.health.rollup import HALTED, JudgedService, rollup
 from shared.models.health import (
     SCHEMA_VERSION,
@@ -33,7 +35,9 @@ from shared.telemetry.logs import log_event
 
 WRITE_EVERY_S = 1.0
 WRITES_APART_S = 0.02
-"""A storm of changes is written at most this often; the first of it at once."""
+WRITE_SHARE = 0.2
+"""A storm of changes is written at most this often, and writing takes at most this share of the
+time: with many services a write takes longer. The first of a storm is written at once."""
 VERSION = "0.1.0"
 _NO_BOT = TradingWord(HALTED, "supervision")
 
@@ -56,7 +60,8 @@ class HealthFile:
         self._identity = identity
         self._seq = seq
         self._scheduled = False
-        self._last_write_s = 0.0
+        self._next_write_s = 0.0
+        self._emergency_file = str(context.launch.state.emergency_stop)
         self._broken = False
         self._ended = False
         self.verdict = Verdict(Status.DEGRADED, HealthCode.DEGRADED, "starting", "")
@@ -68,7 +73,7 @@ class HealthFile:
         if self._scheduled:
             return
         self._scheduled = True
-        wait_s = self._last_write_s + WRITES_APART_S - self._context.now_s()
+        wait_s = self._next_write_s - self._context.now_s()
         if wait_s <= 0:
             self._context.loop.call_soon(self.publish)
         else:
@@ -80,11 +85,16 @@ class HealthFile:
 
     def publish(self) -> None:
         """Judge and write now; after the last word of a clean end nothing more is written."""
-        self._scheduled = False
+        is_news, self._scheduled = self._scheduled, False
         if self._ended:
             return
+        began_s = self._context.now_s()
         self.judge()
         self._write(self.verdict, self._trading_word())
+        ended_s = self._context.now_s()
+        if is_news:
+            # The write of each second is no part of a storm, and delays no news after it.
+            self._next_write_s = ended_s + max(WRITES_APART_S, (ended_s - began_s) / WRITE_SHARE)
 
     def review(self) -> None:
         """Judge now, and write only when that changed something: lateness is nobody's event."""
@@ -93,8 +103,14 @@ class HealthFile:
         if before != ([member.status for member in self._roster], self.verdict.code):
             self.changed()
 
+    def fall_silent(self) -> None:
+        """Write nothing any more: the folder is gone, or somebody else's."""
+        self._ended = True
+
     def publish_stopped(self, code: HealthCode, reason: str) -> None:
         """Write the last word of a clean end."""
+        if self._ended:
+            return
         self._ended = True
         verdict = Verdict(Status.FAILED, code, reason, NEXT_ACTION[code])
         self._write(verdict, TradingWord(HALTED, "supervision"))
@@ -109,11 +125,14 @@ class HealthFile:
             self.reached_ok_s = now_s
 
     def _judge_member(self, member: Member, now_s: float) -> JudgedService:
-        status, reason = judge_service(member.evidence(now_s), member.spec.beat)
+        judged, reason = judge_service(member.evidence(now_s), member.spec.beat)
         before = member.status
-        member.status_reason = reason
+        member.shown = shown_after(member.shown, judged, now_s)
+        status = member.status
+        member.status_reason = reason if status is judged else f"recovering: {reason}"
+        if member.shown.better is not None and member.shown.better_since_s == now_s:
+            self._context.loop.call_later(HOLD_S, self.review)
         if status is not before or not member.since:
-            member.status = status
             member.since, member.since_s = self._context.now_text(), now_s
             if not self._context.stopping:
                 self._flip(member, before)
@@ -131,13 +150,16 @@ class HealthFile:
         told = failure_class or exit_class or ExitClass.UNCLASSIFIED
         announced = member.phase is not Phase.RUNNING
         reason = member.status_reason
-        flip = Flip(member.name, before, member.status, str(told), reason, announced)
+        silent_s = silent_for_s(member.evidence(self._context.now_s()), member.spec.beat)
+        flip = Flip(
+            member.name, before, member.status, str(told), reason, announced, round(silent_s, 3)
+        )
         self._context.incidents.flip(flip)
 
     def _emergency_stop(self) -> bool:
         """Whether the file is there; anything but a plain no counts as yes."""
         try:
-            self._context.launch.state.emergency_stop.lstat()
+            os.lstat(self._emergency_file)
         except FileNotFoundError:
             return False
         except OSError:
@@ -185,7 +207,6 @@ class HealthFile:
             if not self._broken:
                 log_event(context.logger, "health_not_written", str(fault), level=logging.ERROR)
             self._broken = True
-        self._last_write_s = context.now_s()
 
     def service_documents(self) -> dict[str, dict[str, object]]:
         """Return every service as health.json shows it."""

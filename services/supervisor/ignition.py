@@ -8,16 +8,19 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.supervisor.failed_start import FailedStart, publish_failed_start
 from services.supervisor.folders import state_folder
 from services.supervisor.launch import LAUNCH_VARIABLE, REPOSITORY, Launch
+from services.supervisor.leftovers import living_services
+from services.supervisor.own_files import GUARDIAN, SUPERVISOR, read_pid_file
 from services.supervisor.signals import ASKING, hold
 from services.supervisor.table import Defaults, ServiceSpec, load_table
 from services.supervisor.terminal import say
 from shared.config.ignition import load_for_start
+from shared.config.paths import StatePaths
 from shared.config.settings import Settings
 from shared.errors import EXIT_CANNOT_WRITE, ConfigFault
 
@@ -58,9 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refused(state_dir: Path, failed: FailedStart) -> int:
+    failed = replace(failed, reason=failed.reason + _left_alone(state_dir))
     say(failed.reason, sys.stderr)
     publish_failed_start(state_dir, failed)
     return failed.exit_code
+
+
+def _left_alone(state_dir: Path) -> str:
+    """Name the services of an earlier run that a refused start leaves without a supervisor."""
+    run_folder = StatePaths(state_dir).run
+    owners = [read_pid_file(run_folder, name) for name in (SUPERVISOR, GUARDIAN)]
+    found = [] if any(owners) else list(living_services(run_folder))
+    if not found:
+        return ""
+    names = ", ".join(f"{name} (pid {process.pid})" for name, process in found)
+    return f"\nNobody supervises {names}: the next good start adopts them, `stop` ends them."
 
 
 def examine(arguments: argparse.Namespace) -> Examined:

@@ -40,6 +40,15 @@ class Flip:
     reason: str
     announced: bool
     """A death behind it has been written already; the flip itself need not be."""
+    detected_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An incident, and the monotonic second at which it began; None when another noted it."""
+
+    incident: Incident
+    began_s: float | None = None
 
 
 class IncidentBook:
@@ -49,29 +58,29 @@ class IncidentBook:
         self._path = path
         self._clock = clock
         self._logger = logger
-        self._ring: deque[Incident] = deque(maxlen=INCIDENTS_KEPT)
+        self._ring: deque[_Entry] = deque(maxlen=INCIDENTS_KEPT)
 
     def restore(self, documents: list[Any]) -> None:
         """Take over what an earlier supervisor had in health.json."""
         for entry in documents:
             try:
-                self._ring.append(
-                    Incident(
-                        str(entry["at"]),
-                        str(entry["service"]),
-                        str(entry["from"]),
-                        str(entry["to"]),
-                        str(entry["class"]),
-                        str(entry["reason"]),
-                        entry["recovered_after_s"],
-                    )
+                incident = Incident(
+                    str(entry["at"]),
+                    str(entry["service"]),
+                    str(entry["from"]),
+                    str(entry["to"]),
+                    str(entry["class"]),
+                    str(entry["reason"]),
+                    entry["recovered_after_s"],
+                    entry.get("detected_after_s"),
                 )
+                self._ring.append(_Entry(incident))
             except (KeyError, TypeError):
                 continue
 
     def as_documents(self) -> list[dict[str, object]]:
         """Return the ring for health.json, oldest first."""
-        return [incident.as_document() for incident in self._ring]
+        return [entry.incident.as_document() for entry in self._ring]
 
     def step(
         self, step: Step, service: str, message: str, failure_class: str | None = None
@@ -112,26 +121,42 @@ class IncidentBook:
                 str(flip.after),
                 flip.failure_class,
                 flip.reason,
+                detected_after_s=flip.detected_after_s,
             )
-            self._ring.append(incident)
+            self._ring.append(_Entry(incident, self._clock.monotonic_s()))
             if not flip.announced:
                 message = f"{flip.before} -> {flip.after}: {flip.reason}"
                 self.step(Step.DETECT, flip.service, message, failure_class=flip.failure_class)
         elif flip.after is Status.OK:
             self._close(flip.service)
 
+    def is_open(self, service: str) -> bool:
+        """Whether an incident of that service is not over yet."""
+        return any(
+            entry.incident.service == service and entry.incident.recovered_after_s is None
+            for entry in self._ring
+        )
+
     def _close(self, service: str) -> None:
-        now = self._clock.utc_now()
         longest_s = None
-        for index, incident in enumerate(self._ring):
+        for index, entry in enumerate(self._ring):
+            incident = entry.incident
             if incident.service != service or incident.recovered_after_s is not None:
                 continue
-            lasted_s = max(0.0, (now - parse_utc(incident.at)).total_seconds())
-            self._ring[index] = replace(incident, recovered_after_s=round(lasted_s, 3))
+            lasted_s = self._lasted_s(entry)
+            closed = replace(incident, recovered_after_s=round(lasted_s, 3))
+            self._ring[index] = replace(entry, incident=closed)
             longest_s = max(longest_s or 0.0, lasted_s)
         if longest_s is not None:
             self.step(Step.RECOVER, service, f"OK again after {longest_s:.3f} s")
 
+    def _lasted_s(self, entry: _Entry) -> float:
+        """Seconds since it began, by the wall clock only when nothing better was handed down."""
+        if entry.began_s is not None:
+            return self._clock.monotonic_s() - entry.began_s
+        began = parse_utc(entry.incident.at)
+        return max(0.0, (self._clock.utc_now() - began).total_seconds())
+
     def record(self, incident: Incident) -> None:
         """Add an incident that is no flip of a service, such as our own death."""
-        self._ring.append(incident)
+        self._ring.append(_Entry(incident))

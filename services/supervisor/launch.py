@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from shared.config.paths import LogPaths, StatePaths
@@ -20,6 +21,22 @@ LAUNCH_VARIABLE = "SHT_LAUNCH"
 LATER_SUPERVISOR = "SHT_LATER"
 """Set by the guardian for a supervisor that replaces a dead one."""
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@lru_cache(maxsize=8)
+def cookie_of(state_dir: str) -> str:
+    """Return what every process of a state folder carries; it stays, though the folder goes."""
+    return hashlib.sha256(str(Path(state_dir).resolve()).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
+def _state_paths(state_dir: str) -> StatePaths:
+    return StatePaths(Path(state_dir))
+
+
+@lru_cache(maxsize=8)
+def _log_paths(log_dir: str) -> LogPaths:
+    return LogPaths(Path(log_dir))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +57,26 @@ class Launch:
     started_s: float | None = None
     """When the guardian began, on the monotonic clock that all processes share; a new
     supervisor goes on counting from there."""
+    guardian_pid: int = 0
+    guardian_ticks: int = 0
+    """Which process guards the supervisor."""
     extra_environment: Mapping[str, str] | None = None
     """Settings said on the command line, which children must see too."""
 
     @property
     def state(self) -> StatePaths:
         """Files under the state folder."""
-        return StatePaths(Path(self.state_dir))
+        return _state_paths(self.state_dir)
 
     @property
     def logs(self) -> LogPaths:
         """Files under the log folder."""
-        return LogPaths(Path(self.log_dir))
+        return _log_paths(self.log_dir)
 
     @property
     def cookie(self) -> str:
         """What every process of this state folder carries in its environment."""
-        real = Path(self.state_dir).resolve()
-        return hashlib.sha256(str(real).encode()).hexdigest()[:16]
+        return cookie_of(self.state_dir)
 
     def to_text(self) -> str:
         """Write the launch as one line of JSON."""

@@ -1,4 +1,5 @@
-"""Services that outlived their supervisor: found by their pid files, ended without one."""
+"""Services that outlived their supervisor: found by their pid files or, where these were removed,
+by the cookie in their environment; ended without a supervisor."""
 
 from __future__ import annotations
 
@@ -6,8 +7,17 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.supervisor.adoption import RecordFolder
-from services.supervisor.processes import Process, ended_within, kill_group, open_process
+from services.supervisor.adoption import SERVICE_VARIABLE, RecordFolder, leads_its_session
+from services.supervisor.launch import cookie_of
+from services.supervisor.processes import (
+    Process,
+    ended_within,
+    environment_of,
+    kill_group,
+    open_process,
+    processes_with_cookie,
+    start_ticks,
+)
 from shared.clock import SystemClock
 
 EACH_S = 15.0
@@ -16,7 +26,20 @@ LAST_FIRST = ("heartbeat", "dashboard", "trading-bot", "data-daemon", "exchange-
 
 
 def living_services(run_folder: Path) -> Iterator[tuple[str, Process]]:
-    """Yield the services of which there is a record and that live; the caller closes them."""
+    """Yield the services that live, with or without a record; the caller closes them."""
+    recorded = dict(_recorded_services(run_folder))
+    yield from recorded.items()
+    known = {process.pid for process in recorded.values()}
+    for pid, _ in processes_with_cookie(f"{cookie_of(str(run_folder.parent))}."):
+        name, ticks = environment_of(pid).get(SERVICE_VARIABLE, ""), start_ticks(pid)
+        if not name or ticks is None or pid in known or not leads_its_session(pid):
+            continue
+        process = open_process(pid, ticks)
+        if process is not None:
+            yield name, process
+
+
+def _recorded_services(run_folder: Path) -> Iterator[tuple[str, Process]]:
     records = RecordFolder(run_folder)
     boot_id = SystemClock().boot_id()
     for name in sorted(records.services(), key=_rank):
@@ -44,7 +67,7 @@ def stop_by_records(run_folder: Path) -> int:
     Records of the dead go too: their deaths are nobody's business after a stop.
     """
     count = 0
-    for _, process in living_services(run_folder):
+    for _, process in sorted(living_services(run_folder), key=lambda found: _rank(found[0])):
         count += 1
         _end(process)
         process.close()

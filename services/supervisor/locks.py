@@ -55,10 +55,17 @@ class ProcessLock:
     def _is_the_file(self, descriptor: int) -> bool:
         try:
             there = self._path.stat(follow_symlinks=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         ours = os.fstat(descriptor)
         return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
+
+    def is_held(self) -> bool:
+        """Whether the file that we locked is still the one in its place.
+
+        Whoever removes it, or the folder around it, lets a second instance take the lock.
+        """
+        return self._descriptor is not None and self._is_the_file(self._descriptor)
 
     def release(self) -> None:
         """Give it back."""

@@ -13,6 +13,7 @@ from services.supervisor.processes import Process
 from services.supervisor.restart_policy import Park
 from services.supervisor.table import ServiceSpec
 from shared.health.evidence import Evidence
+from shared.health.hysteresis import Shown
 from shared.models.health import ExitClass, LastExit, Phase, Status, TradingWord
 
 
@@ -98,7 +99,7 @@ class Member:
     socket: NotifySocket | None = None
     timer: asyncio.TimerHandle | None = None
     """Backoff while it is down, the kill that follows an unanswered request while it is up."""
-    status: Status = Status.DEGRADED
+    shown: Shown = field(default_factory=Shown)
     status_reason: str = ""
     since: str = ""
     since_s: float = 0.0
@@ -109,6 +110,11 @@ class Member:
     def name(self) -> str:
         """The service's name."""
         return self.spec.name
+
+    @property
+    def status(self) -> Status:
+        """The status that is shown."""
+        return self.shown.status
 
     @property
     def is_ready(self) -> bool:

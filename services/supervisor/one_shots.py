@@ -47,11 +47,15 @@ class OneShots:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._cookies: set[str] = set()
+        self._running: dict[str, int] = {}
 
     def cookies(self) -> set[str]:
         """Cookies of the errands that still run."""
-        return self._cookies
+        return set(self._running)
+
+    def pids(self) -> set[int]:
+        """Processes of the errands that still run."""
+        return set(self._running.values())
 
     def run(self, errand: Errand, done: Callable[[Exit], None]) -> bool:
         """Start an errand; `done` is called with its exit. False when it cannot be started."""
@@ -70,7 +74,7 @@ class OneShots:
             log_event(context.logger, "errand_not_started", f"{errand.name}: {fault}")
             return False
         log_event(context.logger, "errand_started", f"{errand.name}, pid {process.pid}")
-        self._cookies.add(cookie)
+        self._running[cookie] = process.pid
         timer = context.loop.call_later(errand.timeout_s, self._kill, process)
 
         def ended() -> None:
@@ -79,7 +83,7 @@ class OneShots:
             kill_group(process.pid)
             exit_ = collect_exit(process) or UNKNOWN_EXIT
             process.close()
-            self._cookies.discard(cookie)
+            del self._running[cookie]
             told = f"{errand.name} ended with {exit_.code}, signal {exit_.signal}"
             log_event(context.logger, "errand_ended", told)
             done(exit_)

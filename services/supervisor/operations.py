@@ -16,7 +16,7 @@ from shared.models.health import Phase
 from shared.telemetry.logs import log_event
 
 OPERATOR = "stopped by the operator"
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.01
 STOP_SLACK_S = 3.0
 
 

@@ -17,6 +17,13 @@ def write_pid_file(run_folder: Path, name: str, pid: int) -> None:
         (run_folder / name).write_text(f"{pid} {start_ticks(pid) or 0}\n", encoding="ascii")
 
 
+def is_noted(run_folder: Path, name: str, pid: int) -> bool:
+    """Whether the file names that pid."""
+    with suppress(OSError):
+        return (run_folder / name).read_bytes().startswith(b"%d " % pid)
+    return False
+
+
 def read_pid_file(run_folder: Path, name: str) -> Process | None:
     """Return the very process that was noted, None when it lives no more."""
     try:

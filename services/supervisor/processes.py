@@ -22,7 +22,9 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 COOKIE = "SHT_COOKIE"
 ENVIRON_BYTES_MAX = 1 << 20
+STAT_BYTES_MAX = 4096
 
+PR_SET_CHILD_SUBREAPER = 36
 _PIDFD_GET_INFO = 0xC040FF0B
 _PIDFD_INFO_EXIT = 1 << 3
 _PIDFD_INFO = struct.Struct("=QQ11Ii")
@@ -108,6 +110,23 @@ def _spawned(
     return Process(pid, os.pidfd_open(pid), start_ticks(pid) or 0)
 
 
+def become_subreaper() -> None:
+    """Inherit the orphans among our descendants (prctl(2)); without it init inherits them."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children_of_ours() -> tuple[int, ...]:
+    """Return the pids of our own children, those that ended and were not reaped included."""
+    own_pid = os.getpid()
+    listed = b""
+    with suppress(OSError), open(f"/proc/{own_pid}/task/{own_pid}/children", "rb") as file:  # noqa: PTH123 - as all of /proc here
+        listed = file.read()
+    return tuple(int(word) for word in listed.split())
+
+
 def is_program(name: str) -> bool:
     """Whether the first word of a command can be executed at all."""
     return shutil.which(name) is not None
@@ -115,11 +134,25 @@ def is_program(name: str) -> bool:
 
 def _stat_fields(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from the third (state) on; None when there is no such process."""
+    raw = _proc_file(f"/proc/{pid}/stat", STAT_BYTES_MAX)
+    return raw[raw.rindex(b")") + 2 :].split() if raw else None
+
+
+def _proc_file(path: str, bytes_max: int) -> bytes:
+    """Return what the kernel says there, nothing when it says nothing.
+
+    Without pathlib and buffers: with many services this is half of what a round costs.
+    """
     try:
-        raw = Path(f"/proc/{pid}/stat").read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
-    return raw[raw.rindex(b")") + 2 :].split()
+        return b""
+    try:
+        return os.read(descriptor, bytes_max)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def start_ticks(pid: int) -> int | None:
@@ -159,18 +192,26 @@ def ended_within(process: Process, timeout_s: float) -> bool:
 def collect_exit(process: Process) -> Exit | None:
     """Reap the process and return its exit; None while the kernel cannot say it yet.
 
-    For an adopted one, which is no child of ours, the kernel is asked through its pidfd after
-    its real parent has reaped it; kernels that cannot say raise OSError.
+    An adopted one is no child of ours: its status stands in /proc until its real parent has
+    reaped it, and afterwards the kernel is asked through its pidfd; kernels that cannot say
+    raise OSError.
     """
     try:
         result = os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOHANG)
     except ChildProcessError:
-        return _exit_of_stranger(process.pidfd)
+        return _exit_of_zombie(process) or _exit_of_stranger(process.pidfd)
     if result is None:
         return None
     if result.si_code == os.CLD_EXITED:
         return Exit(result.si_status, None)
     return Exit(None, result.si_status)
+
+
+def _exit_of_zombie(process: Process) -> Exit | None:
+    fields = _stat_fields(process.pid)
+    if fields is None or fields[0] != b"Z" or int(fields[19]) != process.start_ticks:
+        return None
+    return _exit_of_status(int(fields[49]))
 
 
 def _exit_of_stranger(pidfd: int) -> Exit | None:
@@ -184,6 +225,10 @@ def _exit_of_stranger(pidfd: int) -> Exit | None:
     mask, status = fields[0], fields[-1]
     if not mask & _PIDFD_INFO_EXIT:
         return None
+    return _exit_of_status(status)
+
+
+def _exit_of_status(status: int) -> Exit:
     if os.WIFSIGNALED(status):
         return Exit(None, os.WTERMSIG(status))
     return Exit(os.WEXITSTATUS(status), None)
@@ -197,39 +242,32 @@ def kill_group(pid: int) -> None:
 
 def environment_of(pid: int) -> dict[str, str]:
     """Return the environment that a process was started with; empty when it cannot be read."""
-    try:
-        with Path(f"/proc/{pid}/environ").open("rb") as file:
-            raw = file.read(ENVIRON_BYTES_MAX)
-    except OSError:
-        return {}
+    raw = _proc_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
     pairs = (item.partition(b"=") for item in raw.split(b"\0") if b"=" in item)
     return {os.fsdecode(key): os.fsdecode(value) for key, _, value in pairs}
 
 
-def processes_with_cookie(prefix: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield pid and environment of every process of ours whose cookie begins so."""
-    needle = f"{COOKIE}={prefix}".encode()
+def processes_with_cookie(prefix: str) -> Iterator[tuple[int, str]]:
+    """Yield pid and cookie of every process of ours whose cookie begins so."""
+    for pid, rest in _with_variable(f"{COOKIE}={prefix}"):
+        yield pid, prefix + os.fsdecode(rest.partition(b"\0")[0])
+
+
+def pids_with(variable: str) -> Iterator[int]:
+    """Yield every process of ours whose environment has a variable that begins so."""
+    for pid, _ in _with_variable(variable):
+        yield pid
+
+
+def _with_variable(beginning: str) -> Iterator[tuple[int, bytes]]:
+    """Yield pid and what follows the beginning, without taking the environments apart."""
+    needle = b"\0" + os.fsencode(beginning)
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
         pid = int(entry.name)
-        try:
-            raw = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if needle in raw and pid != os.getpid():
-            yield pid, environment_of(pid)
-
-
-def kill_by_cookie(cookie: str) -> int:
-    """SIGKILL every process that carries exactly this cookie; return how many there were."""
-    count = 0
-    for pid, environment in processes_with_cookie(cookie):
-        if environment.get(COOKIE) != cookie:
-            continue
-        ticks = start_ticks(pid)
-        process = None if ticks is None else open_process(pid, ticks)
-        if process is not None:
-            count += process.send(signal.SIGKILL)
-            process.close()
-    return count
+        # The first variable has no end of another before it.
+        raw = b"\0" + _proc_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
+        at = raw.find(needle)
+        if at >= 0 and pid != os.getpid():
+            yield pid, raw[at + len(needle) :]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from services.supervisor.context import Context, Roster
@@ -15,9 +14,6 @@ from services.supervisor.processes import (
     Exit,
     collect_exit,
     kill_group,
-    open_process,
-    processes_with_cookie,
-    start_ticks,
 )
 from services.supervisor.restart_policy import (
     Death,
@@ -35,8 +31,8 @@ COLLECT_EVERY_S = 0.01
 COLLECT_TRIES = 30
 DEATHS_KEPT_MIN = 50
 """Enough for the longest backoff; the window never holds more than N."""
-SWEEP_AFTER_S = 0.05
-"""Helpers of the dead are looked for after the restart, which must not wait for it."""
+SAVE_AFTER_S = 0.05
+"""Deaths that come together are written out together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,9 @@ class Reaper:
         self._roster = roster
         self._starter = starter
         self._cases: list[Case] = []
-        self._sweeping = False
-        self.extra_cookies: Callable[[], set[str]] = set
-        """Cookies of children that are no members: one-shots."""
+        self._saving = False
+        self.ended: Callable[[], None] = lambda: None
+        """Called when a process of a member has ended."""
         starter.exited = self.exited
         starter.spawn_failed = self.spawn_failed
 
@@ -102,7 +98,7 @@ class Reaper:
         process.close()
         member.process, member.former_pid = None, process.pid
         member.cancel_timer()
-        self._sweep_soon()
+        self.ended()
         uptime_s = max(0.0, self._context.now_s() - member.started_s)
         exit_class = class_of_exit(ended.code, asked=member.asked is not None)
         self._note_exit(member, ended, exit_class, uptime_s)
@@ -140,6 +136,7 @@ class Reaper:
         exit_class = class_of_exit(code, asked=False)
         self._note_exit(member, Exit(code, None), exit_class, uptime_s)
         story = "died while no supervisor lived"
+        self.ended()
         self._queue(member, story, Death(self._boottime_s(), uptime_s, exit_class), identity)
 
     def _queue(self, member: Member, story: str, death: Death, identity: str) -> None:
@@ -162,7 +159,11 @@ class Reaper:
             if isinstance(decision, Park):
                 context.tally.park(name, decision)
             decisions.append((case, decision))
-        context.tally.save()
+        if any(isinstance(decision, Park) for _, decision in decisions):
+            context.tally.save()
+        else:
+            context.tally.note()
+            self._save_soon()
         for case, decision in decisions:
             self._act(case, decision)
         for case, decision in decisions:
@@ -170,6 +171,15 @@ class Reaper:
             self._tell(case, decision)
         self._starter.poke()
         context.changed()
+
+    def _save_soon(self) -> None:
+        if not self._saving:
+            self._saving = True
+            self._context.loop.call_later(SAVE_AFTER_S, self._save)
+
+    def _save(self) -> None:
+        self._saving = False
+        self._context.tally.save()
 
     def _decision(self, member: Member) -> Decision:
         deaths = self._context.tally.of(member.name).deaths
@@ -242,26 +252,6 @@ class Reaper:
             member.phase, member.phase_reason = Phase.STOPPED, ask.reason
         self._starter.poke()
         self._context.changed()
-
-    def _sweep_soon(self) -> None:
-        if not self._sweeping:
-            self._sweeping = True
-            self._context.loop.call_later(SWEEP_AFTER_S, self.sweep)
-
-    def sweep(self) -> None:
-        """SIGKILL helpers that outlived their service: ours by cookie, nobody's by now."""
-        self._sweeping = False
-        alive = {member.cookie for member in self._roster if member.process is not None}
-        alive |= self.extra_cookies()
-        for pid, environment in processes_with_cookie(f"{self._context.launch.cookie}."):
-            ticks = start_ticks(pid)
-            if environment.get("SHT_COOKIE") in alive or ticks is None:
-                continue
-            with suppress(OSError):
-                stray = open_process(pid, ticks)
-                if stray is not None:
-                    stray.send(signal.SIGKILL)
-                    stray.close()
 
 
 def _story(ended: Exit) -> str:

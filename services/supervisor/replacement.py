@@ -21,6 +21,7 @@ from services.supervisor.last_health import last_health
 from services.supervisor.launch import REPOSITORY
 from services.supervisor.processes import kill_group, open_process
 from services.supervisor.table import TRADING_BOT
+from services.supervisor.trading_errands import ERRAND_S, HANG_GRACE_S, MODULE, SPOOL_HOLD
 from shared.clock import SystemClock
 from shared.commands.control_client import ControlClient
 from shared.commands.spool import CLAIM_WITHIN_S, CommandSpool
@@ -29,11 +30,6 @@ from shared.config.paths import LogPaths, StatePaths
 from shared.errors import SystemFault
 from shared.models.mode import Mode
 
-HANG_GRACE_S = 2.0
-"""How long a bot that ignores its commands gets to end before it is killed."""
-ERRAND_S = 45.0
-MODULE = "services.trading_bot.one_shot"
-SPOOL_HOLD, SECURE_HOLD = "spool", "secure"
 POLL_S = 0.05
 REACH_S = 1.0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.supervisor.context import Context, Roster
 from services.supervisor.health_file import HealthFile
 from services.supervisor.one_shots import Errand, OneShots
 from services.supervisor.table import EXCHANGE_SIM, TRADING_BOT
 from services.supervisor.terminal import say
+from shared.errors import EXIT_CANNOT_WRITE
 from shared.models.health import Status, Verdict
 
 HEALING_S = 5.0
@@ -25,6 +26,8 @@ class End:
     judged: bool
     """The run was to prove something: its exit code tells whether it did."""
     replay: bool = False
+    fault: int | None = None
+    """Exit code of an end that nobody asked for."""
 
 
 class RunEnd:
@@ -64,6 +67,12 @@ class RunEnd:
         self._health.judge()
         return End(reason, self._health.verdict, judged, replay)
 
+    def folder_lost(self) -> End:
+        """End since the state folder is gone: what it held no longer guards anything."""
+        self._health.fall_silent()
+        reason = f"STATE_DIR: {self._context.launch.state_dir} was removed while the system ran"
+        return replace(self.end(reason, judged=False), fault=EXIT_CANNOT_WRITE)
+
     async def summary(self, one_shots: OneShots) -> None:
         """Let the bot's one-shot compare with the exchange and print what happened."""
         if self._roster.get(TRADING_BOT) is None:
@@ -73,6 +82,8 @@ class RunEnd:
 
     def exit_code(self, end: End) -> int:
         """Return 0 for an end that was asked for; else whether the run was good."""
+        if end.fault is not None:
+            return end.fault
         return 0 if not end.judged or not self._complaints(end) else 1
 
     def _complaints(self, end: End) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -102,22 +103,39 @@ class Starter:
         if not member.spec.beat.notify:
             member.phase, member.phase_reason = Phase.RUNNING, "running"
         self._context.loop.add_reader(process.pidfd, self.exited, member)
+        # Later: of many starts none need wait for the lines of those before it.
+        self._context.loop.call_soon(self._tell, member.name, process.pid)
+
+    def _tell(self, name: str, pid: int) -> None:
         log_event(
             self._context.logger,
             "service_started",
-            f"{member.name} started, pid {process.pid}",
-            service_name=member.name,
-            service_pid=process.pid,
+            f"{name} started, pid {pid}",
+            service_name=name,
+            service_pid=pid,
         )
 
     def _failed(self, member: Member, fault: OSError) -> None:
         program = member.spec.command[0]
-        if is_program(program):
+        if self._can_run(program, fault, member):
             self.spawn_failed(member, f"cannot be started: {fault}", ExitClass.UNCLASSIFIED)
             return
         code = EXIT_CODES[FailureClass.CONFIG]
         reason = f"cannot be started: {program!r} is missing or not executable"
         self.spawn_failed(member, reason, class_of_exit(code, asked=False))
+
+    def _can_run(self, program: str, fault: OSError, member: Member) -> bool:
+        """Whether another try may succeed where this one failed.
+
+        A file that may be executed can still be no program, or lack its interpreter; the kernel
+        says of that one what it says of a missing log folder.
+        """
+        if (
+            fault.errno == errno.ENOENT
+            and self._context.launch.logs.output(member.name).parent.is_dir()
+        ):
+            return False
+        return is_program(program) and fault.errno != errno.ENOEXEC
 
     def _environment(self, member: Member) -> dict[str, str]:
         environment = dict(self._context.environment)

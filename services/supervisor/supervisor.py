@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import Any
 
+from services.supervisor.above import Above
 from services.supervisor.adoption import Lineage, ProcessRecord, RecordFolder, inherit
 from services.supervisor.compatibility import CompatibilityCheck
 from services.supervisor.context import Context, Roster
@@ -24,6 +25,7 @@ from services.supervisor.member import Ask
 from services.supervisor.one_shots import OneShots
 from services.supervisor.opening import Opening
 from services.supervisor.operations import Operations
+from services.supervisor.own_deaths import OwnDeaths
 from services.supervisor.processes import Process
 from services.supervisor.reaper import Reaper
 from services.supervisor.reread import Reread, first_table
@@ -32,12 +34,13 @@ from services.supervisor.signals import let_through
 from services.supervisor.sockets import SocketFolder
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
+from services.supervisor.sweeper import Sweeper
 from services.supervisor.table import EXCHANGE_SIM, TRADING_BOT
 from services.supervisor.tally import TallyBook
 from services.supervisor.terminal import say
 from services.supervisor.watch import Watch
-from shared.clock import Clock, utc_text
-from shared.models.health import HealthCode, Incident
+from shared.clock import Clock
+from shared.models.health import HealthCode
 from shared.telemetry.last_words import read_last_words
 from shared.telemetry.logs import log_event
 
@@ -72,12 +75,15 @@ class Supervisor:
         self._roster = Roster(first_table(context))
         earlier = last_health(context.launch.state.health)
         context.incidents.restore(list(earlier.get("incidents") or []))
-        self._earlier = earlier
+        self._own_deaths = OwnDeaths(context, earlier)
         self._starter = Starter(context, self._roster)
         self._stopper = Stopper(context)
         self._one_shots = OneShots(context)
         self._reaper = Reaper(context, self._roster, self._starter)
-        self._reaper.extra_cookies = self._one_shots.cookies
+        self._sweeper = Sweeper(context, self._roster)
+        self._sweeper.other_cookies = self._one_shots.cookies
+        self._sweeper.other_pids = self._one_shots.pids
+        self._reaper.ended = self._sweeper.died
         self._stopper.ended = self._reaper.finish_ask
         self._watch = Watch(context, self._roster, self._starter, self._stopper)
         self._duties = TradingDuties(context, self._roster, self._starter, self._stopper)
@@ -90,6 +96,7 @@ class Supervisor:
         context.changed, context.died = self._health.changed, self._health.died
         self._run_end = RunEnd(context, self._roster, self._health)
         self._opening = Opening(context, self._roster, self._health, self._run_end)
+        self._above = Above(context, self._health)
         self._watch.port_known = self._port_known
         self._compatibility = CompatibilityCheck(
             context, self._roster, self._one_shots, self._operations
@@ -138,14 +145,15 @@ class Supervisor:
             else:
                 self._starter.adopt(member, found)
                 log_event(context.logger, "adopted", f"{name}, pid {found.process.pid}")
+                self._own_deaths.service_before(name, found.record.restarts)
         self._hold_down()
         for name, record in left.dead.items():
             self._account_for(name, record)
         exchange = self._roster.get(EXCHANGE_SIM)
         runs = exchange is not None and exchange.process is not None
         settle_exchange(context, exchange_runs=runs)
-        if self._crashed_before(len(left.living)):
-            self._note_own_crash(len(left.living))
+        self._own_deaths.supervisor_before(len(left.living))
+        self._own_deaths.watch_guardian()
 
     def _hold_down(self) -> None:
         for member in self._roster:
@@ -172,26 +180,6 @@ class Supervisor:
             code = None if words is None else words.code
             self._reaper.died_unseen(member, code, identity, uptime_s)
 
-    def _crashed_before(self, adopted: int) -> bool:
-        """Whether a supervisor died; a start that was refused left word, but nobody lived."""
-        same_boot = self._earlier.get("boot_id") == self._context.clock.boot_id()
-        former = self._earlier.get("supervisor")
-        had_lived = adopted > 0 or (isinstance(former, dict) and former.get("pid") is not None)
-        had_end = self._earlier.get("code") in (None, str(HealthCode.STOPPED))
-        return same_boot and had_lived and not had_end
-
-    def _note_own_crash(self, adopted: int) -> None:
-        now = utc_text(self._context.clock.utc_now())
-        before = str(self._earlier.get("overall"))
-        silent_s = self._context.clock.boottime_s() - float(self._earlier.get("boottime_s") or 0)
-        reason = f"the supervisor died and is back; {adopted} services adopted"
-        self._context.incidents.record(
-            Incident(
-                now, "supervisor", before, "FAILED", "UNCLASSIFIED", reason, round(silent_s, 3)
-            )
-        )
-        log_event(self._context.logger, "supervisor_back", reason)
-
     def _end_surplus(self, process: Process) -> None:
         """End a process that nobody may own: a second of something, or of another mode."""
         log_event(self._context.logger, "surplus_ended", f"pid {process.pid} is one too many")
@@ -214,6 +202,7 @@ class Supervisor:
         if now_s >= self._second_at_s:
             self._second_at_s = now_s + SECOND_S
             self._each_second()
+            self._above.look()
         else:
             self._health.review()
         self._context.loop.call_later(self._watch.round_s, self._go_round)
@@ -223,7 +212,14 @@ class Supervisor:
             # A service may take its time to end, and readers must not take that for silence.
             self._health.publish()
             return
+        if not self._context.owns_folder() and not self._end.done():
+            lost = self._run_end.folder_lost()
+            log_event(self._context.logger, "folder_lost", lost.reason, level=50)
+            self._end.set_result(lost)
+            return
+        self._sweeper.look()
         self._duties.look()
+        self._own_deaths.look()
         self._compatibility.look()
         self._health.publish()
         self._opening.look()
@@ -248,21 +244,22 @@ class Supervisor:
         context = self._context
         context.stopping = True
         say(f"Stopping: {end.reason}.")
+        self._above.look()
         for member in self._roster.in_stop_order():
             if member.name == EXCHANGE_SIM and end.judged:
                 await self._run_end.summary(self._one_shots)
             self._stopper.ask(member, Ask(end.reason))
-            self._health.publish()
             if not await self._operations.until_down(member):
                 log_event(
                     context.logger, "does_not_end", f"{member.name} survives SIGKILL", level=40
                 )
         if self._roster.get(EXCHANGE_SIM) is None and end.judged and self._has_bot():
             await self._run_end.summary(self._one_shots)
-        self._reaper.sweep()
+        self._sweeper.sweep()
         self._run_end.report(end)
         context.tally.release_all()
-        context.tally.save()
+        if context.owns_folder():
+            context.tally.save()
         self._health.publish_stopped(HealthCode.STOPPED, f"stopped: {end.reason}")
         for member in self._roster:
             if member.socket is not None:

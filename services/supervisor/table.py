@@ -22,6 +22,20 @@ DASHBOARD = "dashboard"
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 NAME_LENGTH_MAX = 32
 RESERVED_NAMES = frozenset({"supervisor", "guardian"})
+OWN_VARIABLES = frozenset(
+    {
+        "SHT_COOKIE",
+        "SHT_SERVICE",
+        "SHT_BEAT_S",
+        "SHT_ENV_FILE",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "STATE_DIR",
+        "LOG_DIR",
+        "TRADING_MODE",
+    }
+)
+"""What the supervisor itself tells its services, and knows them by."""
 MODES = ("sim", "paper", "live_limited", "live")
 TABLE_BYTES_MAX = 1_000_000
 
@@ -138,6 +152,8 @@ class _Row:
         for name in value:
             if not name or "=" in name or not _is_text(name):
                 self.fault("environment", f"has {name!r}, which cannot be the name of a variable")
+            if name in OWN_VARIABLES:
+                self.fault("environment", f"has {name}, which is the supervisor's own to set")
         return dict(value)
 
 

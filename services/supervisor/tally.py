@@ -2,12 +2,16 @@
 
 Kept over the supervisor's own death, so that no crash of ours gives a service a new budget.
 After a reboot the deaths of the former boot no longer count; parked stays parked.
+
+A death is first noted in a second file without waiting for the disk, which is enough to outlive
+us, and the restart need not wait either; a moment later the book itself is written durably.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +51,11 @@ class TallyBook:
     clock: Clock
     logger: logging.Logger
     _records: dict[str, Record] = field(default_factory=dict)
+    _seq: int = 0
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.note")
 
     def load(self) -> None:
         """Read the book. Raises SchemaFault when a newer version of us wrote it.
@@ -54,17 +63,29 @@ class TallyBook:
         An unreadable book is moved aside and a new one begun: healing must not stop for it.
         """
         try:
-            raw = read_document(self.path, TALLY_BYTES_MAX)
-            if isinstance(raw, Missing):
-                return
-            document = json.loads(raw)
-            if document["schema_version"] > TALLY_VERSION:
-                raise SchemaFault(f"{self.path}: written by a newer version; it is left untouched")
-            same_boot = document["boot_id"] == self.clock.boot_id()
-            services = document["services"].items()
-            self._records = {name: _record(entry, same_boot) for name, entry in services}
+            book = _read(self.path)
+            if book is not None:
+                self._take_over(book)
         except (ValueError, KeyError, TypeError, AttributeError, TransientFault) as fault:
             self._set_aside(fault)
+        try:
+            note = _read(self._note)
+            if note is not None and note["boot_id"] == self.clock.boot_id():
+                self._take_over(note)
+        except (ValueError, KeyError, TypeError, AttributeError, TransientFault) as fault:
+            # We died while it was written: nobody has acted upon it.
+            log_event(self.logger, "tally_note_unreadable", str(fault), level=logging.WARNING)
+
+    def _take_over(self, document: dict[str, Any]) -> None:
+        """Believe a document, unless a later one was read."""
+        if document["schema_version"] > TALLY_VERSION:
+            raise SchemaFault(f"{self.path}: written by a newer version; it is left untouched")
+        same_boot = document["boot_id"] == self.clock.boot_id()
+        seq = int(document.get("seq") or 0)
+        if seq >= self._seq:
+            services = document["services"].items()
+            self._records = {name: _record(entry, same_boot) for name, entry in services}
+            self._seq = seq
 
     def _set_aside(self, fault: Exception) -> None:
         stamp = self.clock.utc_now().strftime("%Y%m%dT%H%M%S")
@@ -112,19 +133,49 @@ class TallyBook:
         """Forget everything: the human stopped the whole, and starts it anew when it is mended."""
         self._records.clear()
 
+    def note(self) -> None:
+        """Write the book so that it outlives us, not a power cut. Call `save` soon after.
+
+        The file is new each time: replacing one would make the kernel write it out at once.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self._note, flags, 0o600)
+            try:
+                os.ftruncate(descriptor, os.write(descriptor, self._as_bytes()))
+            finally:
+                os.close(descriptor)
+        except OSError as fault:
+            log_event(self.logger, "tally_not_noted", str(fault), level=logging.ERROR)
+
     def save(self) -> bool:
         """Write the book durably; False when the disk refuses, which must not stop healing."""
-        document = {
-            "schema_version": TALLY_VERSION,
-            "boot_id": self.clock.boot_id(),
-            "services": {name: _entry(record) for name, record in self._records.items()},
-        }
         try:
-            write_document(self.path, json.dumps(document).encode())
-        except TransientFault as fault:
+            write_document(self.path, self._as_bytes())
+            self._note.unlink(missing_ok=True)
+        except (TransientFault, OSError) as fault:
             log_event(self.logger, "tally_not_written", str(fault), level=logging.ERROR)
             return False
         return True
+
+    def _as_bytes(self) -> bytes:
+        self._seq += 1
+        document = {
+            "schema_version": TALLY_VERSION,
+            "seq": self._seq,
+            "boot_id": self.clock.boot_id(),
+            "services": {name: _entry(record) for name, record in self._records.items()},
+        }
+        return json.dumps(document).encode()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a document of ours, None when there is none; raises ValueError or SystemFault."""
+    raw = read_document(path, TALLY_BYTES_MAX)
+    if isinstance(raw, Missing):
+        return None
+    document: dict[str, Any] = json.loads(raw)
+    return document
 
 
 def _entry(record: Record) -> dict[str, object]:

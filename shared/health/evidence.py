@@ -82,6 +82,18 @@ def _judge_running(evidence: Evidence, rule: BeatRule) -> tuple[Status, str]:
     return evidence.own_status, evidence.own_reason or "running"
 
 
+def silent_for_s(evidence: Evidence, rule: BeatRule) -> float:
+    """Return how old the last good sign is where its absence is the fault, else 0."""
+    if evidence.phase is Phase.STARTING:
+        return evidence.running_for_s if evidence.running_for_s > rule.ready_s else 0.0
+    late = evidence.phase is Phase.RUNNING and rule.notify and not evidence.extended
+    if not late or _lateness(evidence, rule) is None:
+        return 0.0
+    beat_age_s = evidence.beat_age_s or 0.0
+    is_silent = beat_age_s > LATE_DEGRADED * rule.beat_s
+    return beat_age_s if is_silent else evidence.progress_age_s or 0.0
+
+
 def _lateness(evidence: Evidence, rule: BeatRule) -> tuple[Status, str] | None:
     beat_age_s = evidence.beat_age_s or 0.0
     if beat_age_s > LATE_FAILED * rule.beat_s:

@@ -132,6 +132,8 @@ class Incident:
     failure_class: str
     reason: str
     recovered_after_s: float | None = None
+    detected_after_s: float | None = None
+    """From the last good sign to the change; 0 where the kernel or the service said it at once."""
 
     def as_document(self) -> dict[str, object]:
         """Return the incident under the names of health.json."""
@@ -143,6 +145,7 @@ class Incident:
             "class": self.failure_class,
             "reason": self.reason,
             "recovered_after_s": self.recovered_after_s,
+            "detected_after_s": self.detected_after_s,
         }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.frame import Row
 
-BENCHES = ("commit", "exchange", "guard", "processes", "replay")
+BENCHES = ("commit", "exchange", "guard", "processes", "replay", "supervision")
 REPORT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
 

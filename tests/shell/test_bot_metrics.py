@@ -30,7 +30,7 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
 
 def coverage_heard(ear: socket.socket) -> list[float]:
     """Every coverage that the beats since the last call carried."""
-    found = []
+    found: list[float] = []
     while True:
         try:
             words = ear.recv(65_536).decode().splitlines()

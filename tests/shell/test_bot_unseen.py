@@ -146,7 +146,7 @@ def held(floor: TradingFloor) -> list[str]:
 def test_one_shot_when_contracts_forbid_reading_then_the_position_is_closed_all_the_same(
     tmp_path: Path, path: str
 ) -> None:
-    """With the bot dead and the broker's replies drifted, break-glass works from the command line."""
+    """With the bot dead and the broker's replies drifted, break-glass works by command."""
     with trading_floor(tmp_path, speed="60", seed=4) as floor:
         floor.bot.wait_for(lambda: held(floor), POSITION_WITHIN_S, "a position")
         floor.bot.kill()

@@ -187,7 +187,7 @@ def test_drill_when_a_trade_opens_and_stops_out_while_the_bot_is_dead_then_it_is
     house.broker.fills_on_submit = False
     own_id = enter(house)
     request = house.broker.submitted[0]
-    house.broker.fill(own_id, int(request.qty), request.limit_price or 0)
+    house.broker.fill(own_id, int(request.qty), request.limit_price or "0")
     house.broker.fills_on_submit = True
     house.pass_time(60)
     house.broker.trade("AAPL", "90")

@@ -20,12 +20,15 @@ PAIR = {"web": Actor(), "page": Actor(row='critical = false\nneeds = ["web"]')}
 SUPERVISORCTL = [sys.executable, "-m", "supervisor.supervisorctl"]
 
 
-def ctl(system: Supervised, *words: str) -> subprocess.CompletedProcess[str]:
+def ctl(
+    system: Supervised, *words: str, told: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the stock client of the supervisor package against the running system."""
     url = f"unix://{StatePaths(system.state).supervisor_socket}"
     return subprocess.run(
         [*SUPERVISORCTL, "-s", url, *words],
         cwd=system.base,
+        input=told,
         capture_output=True,
         text=True,
         timeout=30,
@@ -62,6 +65,28 @@ def test_supervisorctl_when_used_then_the_stock_client_works(tmp_path: Path) -> 
         assert ctl(system, "start", "moon").returncode != 0
         socket_mode = StatePaths(system.state).supervisor_socket.stat().st_mode & 0o777
         assert socket_mode == 0o600
+
+
+def test_supervisorctl_when_asked_for_the_rest_then_it_answers_in_words(tmp_path: Path) -> None:
+    """Groups, open, update NAME, and what is not served: an answer each, and nobody is hurt."""
+    with supervised(tmp_path, PAIR) as system:
+        system.wait_ok()
+        system.wait_for("page", status="OK")
+        web, url = system.pid("web"), f"unix://{StatePaths(system.state).supervisor_socket}"
+
+        assert "web" in ctl(system, "open", url).stdout
+        assert "no such file" in ctl(system, "open", "unix:///nowhere.sock").stdout
+        assert ctl(system, "update", "web").returncode == 0
+        assert "no such group" in ctl(system, "update", "nobody").stdout
+        reload = ctl(system, "reload")
+        assert (reload.returncode, "`update` applies the table" in reload.stdout) == (1, True)
+        assert "reads no input" in ctl(system, "fg", "web", told="hello\n").stdout
+        assert system.pid("web") == web
+        assert "web: stopped" in ctl(system, "stop", "web:*").stdout
+        assert "no such group" in ctl(system, "stop", "nobody:*").stdout
+        assert "web: started" in ctl(system, "start", "web:*").stdout
+        assert "Shut down" in ctl(system, "shutdown").stdout
+        assert system.process.wait(timeout=20) == 0
 
 
 def test_supervisorctl_when_the_table_changes_then_update_applies_only_that(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -114,17 +113,6 @@ def test_guardian_when_the_supervisor_dies_while_it_stops_then_nothing_is_left(
         assert system.process.returncode == 1, err
         assert system.health()["overall"] == "FAILED"
         assert "asked to stop" in system.health()["reason"]
-        assert own_pids_with(f"STATE_DIR={system.state}") == []
-
-
-def test_end_when_the_state_folder_is_gone_then_it_is_clean_all_the_same(tmp_path: Path) -> None:
-    """Without a place for the last word the guardian believes the exit code."""
-    with supervised(tmp_path, ONE) as system:
-        system.wait_ok()
-        shutil.rmtree(system.state)
-
-        assert system.stop() == 0
-
         assert own_pids_with(f"STATE_DIR={system.state}") == []
 
 

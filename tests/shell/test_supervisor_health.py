@@ -41,6 +41,7 @@ def test_flip_when_the_restart_is_quicker_than_the_next_write_then_it_is_an_inci
         assert (incident["from"], incident["to"]) == ("OK", "DEGRADED")
         assert "SIGKILL" in incident["reason"]
         assert incident["recovered_after_s"] is not None
+        assert incident["detected_after_s"] == 0
         steps = [line["event"] for line in system.incidents("web")]
         assert steps == ["DETECT", "CLASSIFY", "RESPOND", "RECOVER"]
 

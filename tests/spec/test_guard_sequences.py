@@ -112,11 +112,11 @@ def check(bench: BotBench) -> None:
         if order.side is Side.BUY and order.status.is_live:
             rest = (order.qty - order.filled_qty) * (order.limit_price or PRICE)
             at_stake[order.symbol] = at_stake.get(order.symbol, D(0)) + rest
-    for order in bench.state.orders.values():
-        if order.role is OrderRole.ENTRY and order.stop_loss_price and order.limit_price:
-            bought = bench.broker.by_client_id(order.client_order_id)
-            shares = order.qty if bought is None or bought.status.is_live else bought.filled_qty
-            risk += shares * (order.limit_price - order.stop_loss_price)
+    for own in bench.state.orders.values():
+        if own.role is OrderRole.ENTRY and own.stop_loss_price and own.limit_price:
+            bought = bench.broker.by_client_id(own.client_order_id)
+            shares = own.qty if bought is None or bought.status.is_live else bought.filled_qty
+            risk += shares * (own.limit_price - own.stop_loss_price)
     assert max(at_stake.values(), default=D(0)) <= AT_100K.position
     assert sum(at_stake.values()) <= AT_100K.exposure
     assert risk <= AT_100K.total_risk

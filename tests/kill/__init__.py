@@ -1,0 +1,1 @@
+"""Kills at random over a running system, and what must be true after each."""
