@@ -15,7 +15,7 @@ run: ## install what is needed and start the whole system
 test: ## linters, types, import law, and every test but the long tier
 	@$(BOOTSTRAP) test
 	@$(MAKE) --no-print-directory check
-	@$(PYTEST) -m "not slow" -n 2 --dist loadfile --cov --cov-report= tests
+	@$(PYTEST) -m "not slow" -n 4 --dist loadfile --cov --cov-report= tests
 
 check: ## ruff, mypy, import-linter, bandit
 	@$(PYTHON) -m ruff format --check -q .
