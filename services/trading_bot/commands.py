@@ -32,7 +32,7 @@ A broker that cannot even be asked is not waited for.
 FLAT_READS = 2
 """One flat read may be a broker's late book (ORDER_PATH.md rule 8)."""
 CLAIMS_PER_TURN_MAX = 20
-NOT_SAVED = "It holds for now, but the disk refuses to keep it; give it again when that is mended."
+NOT_SAVED = "It holds until this process ends: the disk refuses to keep it. Give it again later."
 
 _HOLDS = {
     ClearWhat.DRAWDOWN.value: HoldKind.DRAWDOWN,

@@ -84,7 +84,7 @@ def summary(parts: Parts, stop: threading.Event) -> int:
     """Secure what the stopped bot left behind, then compare and report."""
     loop = Loop(parts, may_enter=False)
     if parts.settings.is_lock_step:
-        # Market time stands still: nothing that is asked for now could happen any more.
+        # Market time stands still: nothing that is asked could still happen.
         loop.turn(Turn(parts.market_clock.reading(), None))
     else:
         work_until(parts, loop, stop, lambda: _is_secure(parts))

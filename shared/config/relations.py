@@ -62,7 +62,9 @@ def _keys_complete(fields: SettingFields) -> SettingFault | None:
 def _short_refused(fields: SettingFields) -> SettingFault | None:
     if not fields.allow_short:
         return None
-    return _fault("ALLOW_SHORT", "true", "long only for now", "Set it to false or take it out")
+    return _fault(
+        "ALLOW_SHORT", "true", "this system is long only", "Set it to false or take it out"
+    )
 
 
 def _chaos_not_with_money(fields: SettingFields) -> SettingFault | None:

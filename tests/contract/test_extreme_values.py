@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from shared.persistence.market_store import MarketStoreReader
 from shared.persistence.market_writer import MarketStoreWriter
 from tests.support import alpaca_payloads as raw
 from tests.support.clock import ManualClock
+from tests.support.nested import parent_of, places
 
 pytestmark = pytest.mark.unit
 
@@ -72,24 +73,6 @@ READERS: dict[str, tuple[Reader, dict[str, Any]]] = {
 }
 
 
-def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every member of nested objects and lists."""
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield (*path, key)
-        yield from _places(inner, (*path, key))
-
-
-def _put(value: Any, path: tuple[Any, ...], new: object) -> None:
-    for step in path[:-1]:
-        value = value[step]
-    value[path[-1]] = new
-
-
 def _told(read: Reader, payload: object) -> str:
     """Return the drift's message, empty when the payload was read and can be shown."""
     try:
@@ -103,10 +86,10 @@ def _told(read: Reader, payload: object) -> str:
 def test_contract_when_any_field_is_absurd_then_a_value_or_a_drift(name: str) -> None:
     """Every field of every payload, legs and nested orders too, holds each absurd value once."""
     read, payload = READERS[name]
-    for path in _places(payload):
+    for path in places(payload):
         for value in (*VALUES, _deep(900)):
             broken = copy.deepcopy(payload)
-            _put(broken, path, value)
+            parent_of(broken, path)[path[-1]] = value
             assert len(_told(read, broken)) < 500, path
 
 
@@ -115,12 +98,12 @@ def test_contract_when_fields_are_mixed_at_random_then_a_value_or_a_drift(name: 
     """Several wrong fields at once, by a seed: nothing but a drift ever comes out."""
     chance = random.Random(SEED)
     read, payload = READERS[name]
-    places = list(_places(payload))
+    paths = list(places(payload))
     refused = 0
     for _ in range(ROUNDS // len(READERS)):
         broken = copy.deepcopy(payload)
-        for path in sorted(chance.sample(places, min(3, len(places))), key=len, reverse=True):
-            _put(broken, path, chance.choice(VALUES))
+        for path in sorted(chance.sample(paths, min(3, len(paths))), key=len, reverse=True):
+            parent_of(broken, path)[path[-1]] = chance.choice(VALUES)
         refused += _told(read, broken) != ""
     assert refused > 0
 

@@ -8,16 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.exchange_faults import acted, fault_state, heal, switch_on
+from tests.support.exchange_faults import BUY, RESTING, acted, clear, fault_state, heal, switch_on
 from tests.support.exchange_process import ExchangeProcess, wait_until
 
 pytestmark = pytest.mark.integration
-
-
-BUY = {"symbol": "XOM", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
-
-
-RESTING = BUY | {"type": "limit", "limit_price": "1", "time_in_force": "gtc"}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +23,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProces
 @pytest.fixture
 def exchange(process: ExchangeProcess) -> Iterator[ExchangeProcess]:
     yield process
-    heal(process)
-    process.call("DELETE", "/v2/orders")
-    wait_until(lambda: process.call("GET", "/v2/orders").json() == [])
+    clear(process)
 
 
 def named(exchange: ExchangeProcess, name: str, **words: Any) -> str:

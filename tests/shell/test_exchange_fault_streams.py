@@ -14,7 +14,7 @@ from alpaca.data.live.stock import StockDataStream
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.exchange_faults import acted, heal, switch_on
+from tests.support.exchange_faults import RESTING, acted, clear, heal, switch_on
 from tests.support.exchange_process import CALL_S, ExchangeProcess, StreamThread, wait_until
 
 pytestmark = pytest.mark.integration
@@ -29,12 +29,6 @@ DATA = {"dialect": "data_stream"}
 SILENCE_S = 0.5
 
 
-BUY = {"symbol": "XOM", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
-
-
-RESTING = BUY | {"type": "limit", "limit_price": "1", "time_in_force": "gtc"}
-
-
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
     with ExchangeProcess(tmp_path_factory.mktemp("exchange")) as one:
@@ -44,9 +38,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProces
 @pytest.fixture
 def exchange(process: ExchangeProcess) -> Iterator[ExchangeProcess]:
     yield process
-    heal(process)
-    process.call("DELETE", "/v2/orders")
-    wait_until(lambda: process.call("GET", "/v2/orders").json() == [])
+    clear(process)
 
 
 def listening(exchange: ExchangeProcess) -> ClientConnection:

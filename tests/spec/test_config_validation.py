@@ -148,7 +148,7 @@ def test_settings_when_the_mode_changes_then_its_defaults_change(
         ({"MAX_OPEN_POSITIONS": "0"}, "from 1 to 500"),
         ({"SERVICE_MAX_FAILURES": "٣"}, "is no whole number"),
         ({"EXIT_AT_CLOSE": "maybe"}, "Write true or false"),
-        ({"ALLOW_SHORT": "yes"}, "long only for now"),
+        ({"ALLOW_SHORT": "yes"}, "this system is long only"),
         ({"CHAOS_MODE": "alpaca_dwn"}, "names unknown alpaca_dwn"),
         ({"CHAOS_MODE": "off,alpaca_down"}, "says off and names faults"),
         (KEYS | {"TRADING_MODE": "live_limited", "CHAOS_MODE": "bot_hang"}, "is refused in mode"),

@@ -20,6 +20,7 @@ from shared.models.state_codec import state_from_payload, state_to_payload
 from shared.persistence.document import parse_object, render
 from tests.spec.test_state_codec import EVENTS
 from tests.support.builders import a_state
+from tests.support.nested import parent_of, places
 
 pytestmark = pytest.mark.unit
 
@@ -30,33 +31,15 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every member, nested ones too."""
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
 def broken_copies(value: Any) -> Iterator[Any]:
     """Yield copies in which one member is absent, or holds an absurd value."""
     for path in places(value):
         for new in VALUES:
             broken = copy.deepcopy(value)
-            parent = broken
-            for step in path[:-1]:
-                parent = parent[step]
-            parent[path[-1]] = new
+            parent_of(broken, path)[path[-1]] = new
             yield broken
         broken = copy.deepcopy(value)
-        parent = broken
-        for step in path[:-1]:
-            parent = parent[step]
-        del parent[path[-1]]
+        del parent_of(broken, path)[path[-1]]
         yield broken
 
 

@@ -6,9 +6,11 @@ import socket
 import time
 from typing import Any
 
-from tests.support.exchange_process import CALL_S, HEADERS, ExchangeProcess
+from tests.support.exchange_process import CALL_S, HEADERS, ExchangeProcess, wait_until
 
 LEASE_S = 30
+BUY = {"symbol": "XOM", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+RESTING = BUY | {"type": "limit", "limit_price": "1", "time_in_force": "gtc"}
 _KEYS = "".join(f"{name}: {word}\r\n" for name, word in HEADERS.items())
 
 
@@ -34,6 +36,13 @@ def acted(exchange: ExchangeProcess, identity: str) -> int:
 def heal(exchange: ExchangeProcess) -> None:
     """End every fault."""
     assert exchange.call("DELETE", "/sim/faults").status_code == 200
+
+
+def clear(exchange: ExchangeProcess) -> None:
+    """End every fault and every order."""
+    heal(exchange)
+    exchange.call("DELETE", "/v2/orders")
+    wait_until(lambda: exchange.call("GET", "/v2/orders").json() == [])
 
 
 def request_text(method: str, path: str, body: str = "", extra: str = "") -> bytes:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.support.loopback import LoopbackServer
+
 Script = Callable[[socket.socket, bytes], None]
 """Takes the connection and the request's head; answers as it likes."""
 
@@ -17,45 +19,19 @@ def reply_bytes(body: bytes = b"{}", status: str = "200 OK", headers: str = "") 
     return head.encode() + body
 
 
-class RawServer:
+class RawServer(LoopbackServer):
     """Serves each request by the script, on a free port of loopback; counts what came."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.requests: list[bytes] = []
         self.connections = 0
-        self.closing = threading.Event()
         self._script = script
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    @property
-    def url(self) -> str:
-        """Base address."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __enter__(self) -> RawServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            connection.close()
-        self._thread.join(5)
-
-    def _accept(self) -> None:
-        while not self.closing.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _take(self, connection: socket.socket) -> None:
+        self.connections += 1
+        self._open.append(connection)
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):

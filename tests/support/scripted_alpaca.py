@@ -57,8 +57,8 @@ class ScriptedAlpaca:
         self._server.__enter__()
         return self
 
-    def __exit__(self, *rest: object) -> None:
-        self._server.__exit__(*rest)
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__(None, None, None)
 
     def _serve(self, connection: socket.socket, request: bytes) -> None:
         head, _, body = request.partition(b"\r\n\r\n")

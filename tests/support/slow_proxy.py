@@ -9,56 +9,36 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.support.loopback import LoopbackServer, cut
+
 CHUNK_BYTES = 65536
 
 
-class SlowProxy:
+class SlowProxy(LoopbackServer):
     """`delay_s` and `loses` may be changed while it runs."""
 
     def __init__(self, upstream_port: int) -> None:
+        super().__init__()
         self.delay_s = 0.0
         self.loses: Callable[[bytes], bool] = lambda head: False
         """Whether the reply to a request that begins so is lost after the request was forwarded."""
         self.lost: list[bytes] = []
         """The first line of each request whose reply was lost."""
         self._upstream_port = upstream_port
-        self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    @property
-    def url(self) -> str:
-        """Base address."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __enter__(self) -> SlowProxy:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            _cut(connection)
-        self._thread.join(5)
-
-    def _accept(self) -> None:
-        while not self._closing.is_set():
-            try:
-                client, _ = self._listener.accept()
-                upstream = socket.create_connection(("127.0.0.1", self._upstream_port), timeout=5)
-            except OSError:
-                continue
-            upstream.settimeout(None)
-            self._open += [client, upstream]
-            _Pair(self, client, upstream).start()
+    def _take(self, connection: socket.socket) -> None:
+        try:
+            upstream = socket.create_connection(("127.0.0.1", self._upstream_port), timeout=5)
+        except OSError:
+            cut(connection)
+            return
+        upstream.settimeout(None)
+        self._open += [connection, upstream]
+        _Pair(self, connection, upstream).start()
 
     def wait(self) -> None:
         """Let a reply wait as long as replies wait now."""
-        self._closing.wait(self.delay_s)
+        self.closing.wait(self.delay_s)
 
 
 class _Pair:
@@ -81,7 +61,7 @@ class _Pair:
             while data := self._client.recv(CHUNK_BYTES):
                 self._head = self._head or data
                 self._upstream.sendall(data)
-        _cut(self._upstream)
+        cut(self._upstream)
 
     def _backward(self) -> None:
         with suppress(OSError):
@@ -93,10 +73,4 @@ class _Pair:
                     self._proxy.lost.append(head.split(b"\r\n")[0])
                     break
                 self._client.sendall(data)
-        _cut(self._client)
-
-
-def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
+        cut(self._client)
