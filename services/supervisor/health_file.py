@@ -86,7 +86,8 @@ class HealthFile:
     def publish(self) -> None:
         """Judge and write now; after the last word of a clean end nothing more is written."""
         is_news, self._scheduled = self._scheduled, False
-        if self._ended:
+        # A supervisor that was held may wake up beside its successor's file.
+        if self._ended or not self._context.owns_folder():
             return
         began_s = self._context.now_s()
         self.judge()

@@ -77,6 +77,7 @@ def test_start_when_the_folder_was_removed_under_another_then_it_waits_for_its_e
 
             assert first.process.returncode == os.EX_CANTCREAT
             assert not is_alive(web)
+            assert second.health().get("supervisor", {}).get("pid") != supervisor
             second.wait_ok(20)
             # A child just spawned bears its own environment only once it has executed its program.
             words = (f"STATE_DIR={second.state}", "SHT_SERVICE=web")

@@ -72,7 +72,8 @@ class DaemonProcess:
         self.reader.close()
 
     def start(self) -> DaemonProcess:
-        """Start the process."""
+        """Start the process; what an earlier one said is forgotten."""
+        self._forget()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "services.data_daemon"], cwd=ROOT, env=self._environ
         )
@@ -92,6 +93,12 @@ class DaemonProcess:
         code = self.process.wait(END_S)
         self.process = None
         return code
+
+    def _forget(self) -> None:
+        """Drop every word heard so far: a mark sent now comes behind all of them."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mouth:
+            mouth.sendto(b"MARK=1", self._socket_path)
+        self.wait_for("MARK", "1")
 
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
