@@ -17,7 +17,7 @@ from shared.errors import TransientFault
 from shared.events.apply import apply
 from shared.events.codec import event_to_json
 from shared.events.types import EquitySeen, Event, ExternalsObserved, LossReadingCounted, Reconciled
-from shared.models.state_codec import state_to_payload
+from shared.models.state_codec import StateEncoder
 from shared.models.trading_state import BotState
 from shared.persistence.journal import Journal
 from shared.persistence.marker import WriterFenced
@@ -51,6 +51,7 @@ class Memory:
         self._owed: list[dict[str, Any]] = []
         self._committed_at_s = float("-inf")
         self._saved_seq = journal.base_seq
+        self._encoder = StateEncoder()
         self._logger = logging.getLogger("memory")
 
     @property
@@ -126,7 +127,7 @@ class Memory:
             return
         seq = self._journal.last_seq
         try:
-            self._store.commit({**state_to_payload(self.state), JOURNAL_SEQ: seq})
+            self._store.commit({**self._encoder.payload(self.state), JOURNAL_SEQ: seq})
             self._unsaved = self._urgent = False
             self.fault = None
             # Not further than the generation before: the backup must find its records, too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
 from shared.models.orders import Order
 
@@ -85,6 +85,15 @@ class OrderBook(Mapping[str, Order]):
 
     def __len__(self) -> int:
         return len(self._orders)
+
+    # Each cycle walks over all orders several times; the mapping's own views are slow Python.
+    def values(self) -> ValuesView[Order]:
+        """Return a view of the orders."""
+        return self._orders.values()
+
+    def items(self) -> ItemsView[str, Order]:
+        """Return a view of ids and orders."""
+        return self._orders.items()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OrderBook) and self._orders == other._orders

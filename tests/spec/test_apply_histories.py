@@ -15,7 +15,7 @@ from shared.events.codec import event_from_json, event_to_json
 from shared.events.types import Event, FillSeen, IntentRecorded, OrderSeen
 from shared.models.broker import BrokerOrder
 from shared.models.orders import OrderRole, OrderStatus, Side
-from shared.models.state_codec import state_from_payload, state_to_payload
+from shared.models.state_codec import StateEncoder, state_from_payload, state_to_payload
 from shared.models.trading_state import CLOSED_ORDERS_KEPT, TRADES_KEPT, BotState
 from tests.support.builders import (
     NOON,
@@ -101,8 +101,10 @@ def test_history_when_applied_then_shares_and_money_are_conserved(data: st.DataO
     state = a_state()
     entry = an_entry()
     state = apply(state, IntentRecorded((entry,), NOON))
+    encoder = StateEncoder()
     for event in _history(data):
         state = apply(state, event)
+        assert encoder.payload(state) == state_to_payload(state)
         orders = state.orders.group(entry.position_key)
         net = sum(
             (order.filled_qty if order.side is Side.BUY else -order.filled_qty for order in orders),
