@@ -12,7 +12,9 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +33,7 @@ from services.exchange_sim.plan_options import VendorPlans, add_plan_options, pl
 from services.exchange_sim.server import Service, Voice, listen_on
 from services.exchange_sim.store import Store
 from services.exchange_sim.switches import SWITCHES_VARIABLE, Switches, switched
-from shared.clock import SystemClock
+from shared.clock import SystemClock, parse_utc
 from shared.config.endpoints import load_endpoints
 from shared.config.settings import Settings, load_settings
 from shared.errors import ConfigFault, SystemFault
@@ -44,6 +46,7 @@ BEAT_S_DEFAULT = 1.0
 STANDALONE_PORT = 9000
 PORT_MAX = 65_535
 HISTORY_DAYS_MAX = 10_000
+BEGINNING_YEARS = range(2000, 2100)
 _SETTING_OF_OPTION = {
     "speed": "SIM_SPEED",
     "seed": "SIM_SEED",
@@ -78,6 +81,7 @@ class Place:
     faults: tuple[FaultRequest, ...] = ()
     plans: VendorPlans = field(default_factory=VendorPlans)
     history_days: int = HISTORY_DAYS
+    begins_at: datetime | None = None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FAULT",
         help="begin with a fault: 'server_error lease_s=30 status=502 method=POST', or JSON",
     )
+    _add_market_options(parser)
+    add_plan_options(parser)
+    for option, setting in _SETTING_OF_OPTION.items():
+        name = f"--{option.replace('_', '-')}"
+        parser.add_argument(name, help=f"{_HELP_OF_OPTION[option]}; as {setting}")
+    return parser
+
+
+def _add_market_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--history-days",
         type=int,
@@ -124,11 +137,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DAYS",
         help="how far back the seeded market's past reaches",
     )
-    add_plan_options(parser)
-    for option, setting in _SETTING_OF_OPTION.items():
-        name = f"--{option.replace('_', '-')}"
-        parser.add_argument(name, help=f"{_HELP_OF_OPTION[option]}; as {setting}")
-    return parser
+    parser.add_argument(
+        "--begin",
+        type=_beginning,
+        metavar="MOMENT",
+        help="where a new account of the seeded market begins: now, or 2026-01-05T14:30:00Z",
+    )
+
+
+def _beginning(text: str) -> datetime:
+    if text == "now":
+        return SystemClock().utc_now()
+    moment: datetime | None = None
+    with suppress(ValueError):
+        moment = parse_utc(text)
+    if moment is None or moment.year not in BEGINNING_YEARS:
+        raise argparse.ArgumentTypeError(f"{text!r}: write now, or 2026-01-05T14:30:00Z")
+    return moment
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -176,6 +201,7 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
             faults=faults_asked(arguments.fault, os.environ),
             plans=plans_asked(arguments),
             history_days=arguments.history_days,
+            begins_at=arguments.begin,
         )
     port = STANDALONE_PORT if arguments.port is None else arguments.port
     own_file = settings.state_dir / "exchange_sim_standalone.db"
@@ -188,10 +214,11 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
         faults=faults_asked(arguments.fault, os.environ),
         plans=plans_asked(arguments),
         history_days=arguments.history_days,
+        begins_at=arguments.begin,
     )
 
 
-def _request(settings: Settings, history_days: int) -> MarketRequest:
+def _request(settings: Settings, history_days: int, begins_at: datetime | None) -> MarketRequest:
     sim = settings.sim
     return MarketRequest(
         seed=sim.seed,
@@ -201,11 +228,12 @@ def _request(settings: Settings, history_days: int) -> MarketRequest:
         from_date=sim.from_date,
         to_date=sim.to_date,
         history_days=history_days,
+        begins_at=begins_at,
     )
 
 
-def _market(settings: Settings, history_days: int) -> Market:
-    market = open_market(_request(settings, history_days))
+def _market(settings: Settings, place: Place) -> Market:
+    market = open_market(_request(settings, place.history_days, place.begins_at))
     logger = logging.getLogger(NAME)
     for row in market.dropped_samples:
         facts = {"file": row.file, "line": row.line, "row": row.row}
@@ -220,7 +248,7 @@ def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervise
     board = FaultBoard(board_path(place.database), SystemClock())
     # A supervisor starts a dead exchange again with the same words: the lease is not renewed.
     board.switch_on_asked(place.faults, renew=not supervised)
-    market = _market(settings, place.history_days)
+    market = _market(settings, place)
     books = open_books(store, market, settings.sim.seed, settings.sim.cash)
     pace = Pace(settings.sim.speed, place.switches)
     exchange = Exchange(market, store, books, pace)
@@ -243,7 +271,7 @@ def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
         _check_options(arguments)
         settings = _settings(arguments)
         if arguments.check:
-            open_market(_request(settings, arguments.history_days))
+            open_market(_request(settings, arguments.history_days, arguments.begin))
             return 0
         place = _place(arguments, settings, supervised=supervised)
     except SystemFault as fault:

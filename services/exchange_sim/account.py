@@ -15,7 +15,7 @@ from decimal import Decimal
 from services.exchange_sim.margin import Holding, holding
 from services.exchange_sim.order_rules import buy_stop_cap
 from services.exchange_sim.records import ZERO, SimOrder, SimPosition
-from shared.models.orders import OrderStatus, OrderType, Side
+from shared.models.orders import OrderType, Side
 
 MARGIN_EQUITY_MIN = Decimal(2_000)
 GROSS_EQUITY_RATIO_MAX = 6
@@ -69,32 +69,9 @@ def of_today(position: SimPosition, rest: Decimal) -> tuple[Decimal, Decimal]:
     return rest, (position.today_cost * rest / position.today_qty).quantize(COST_DIGITS)
 
 
-def _takes_part(order: SimOrder) -> bool:
-    # A replacement stands behind the order it replaces until that one is gone.
-    waiting = order.status is OrderStatus.PENDING_NEW and order.replaces is not None
-    return order.is_live and not order.inert and not waiting
-
-
-def held_qty(orders: Iterable[SimOrder], side: Side) -> Decimal:
-    """Return the shares that live orders of that side hold; a group's legs count once."""
-    singles = ZERO
-    groups: dict[str, Decimal] = {}
-    for order in orders:
-        if order.side is not side or not _takes_part(order):
-            continue
-        if order.group_id is None:
-            singles += order.remaining
-        else:
-            groups[order.group_id] = max(groups.get(order.group_id, ZERO), order.remaining)
-    return singles + sum(groups.values(), ZERO)
-
-
-def available_qty(position: SimPosition | None, orders: Iterable[SimOrder]) -> Decimal:
+def available_qty(position: SimPosition, held: Decimal) -> Decimal:
     """Return the shares of the position that no closing order holds; signed as the position."""
-    if position is None:
-        return ZERO
-    closing = Side.SELL if position.qty > 0 else Side.BUY
-    free = max(ZERO, abs(position.qty) - held_qty(orders, closing))
+    free = max(ZERO, abs(position.qty) - held)
     return free if position.qty > 0 else -free
 
 
@@ -107,16 +84,21 @@ def tradable_qty(order: SimOrder, position: SimPosition | None, *, no_shorting: 
     return min(order.remaining, max(ZERO, position.qty if position is not None else ZERO))
 
 
+def working_limit(order: SimOrder) -> Decimal | None:
+    """Return the limit that binds a fill, None for any price: a buy stop has one too."""
+    buy_stop = order.type is OrderType.STOP and order.side is Side.BUY
+    if buy_stop and order.stop_price is not None:
+        return buy_stop_cap(order.stop_price)
+    return order.limit_price
+
+
 def cost_price(order: SimOrder, bid_ask: tuple[Decimal, Decimal]) -> Decimal:
     """Return the price per share that an opening order is reserved at."""
     bid, ask = bid_ask
+    known = working_limit(order)
     if order.side is Side.SELL:
-        return max(order.limit_price or bid, ask * SHORT_PRICE_FACTOR)
-    if order.limit_price is not None:
-        return order.limit_price
-    if order.type is OrderType.STOP and order.stop_price is not None:
-        return buy_stop_cap(order.stop_price)
-    return ask
+        return max(bid if known is None else known, ask * SHORT_PRICE_FACTOR)
+    return ask if known is None else known
 
 
 def opening_qty(order: SimOrder, position: SimPosition | None) -> Decimal:

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from services.exchange_sim.account import (
     Worth,
-    available_qty,
     cost_price,
     opening_qty,
 )
@@ -29,8 +28,13 @@ class Standing:
 
     configuration: Configuration
     position: SimPosition | None
-    symbol_orders: Sequence[SimOrder]
-    """Live orders of the symbol; for a replacement without the order it replaces."""
+    free: Decimal
+    """Shares of the position that no closing order holds; for a replacement the order that it
+    replaces holds none.
+    """
+    rivals: Sequence[SimOrder]
+    """Resting orders of the other side: if none of these would trade with the order, none would.
+    """
     worth: Worth
     """Its reservations are those of every other order."""
     bid_ask: tuple[Decimal, Decimal]
@@ -75,7 +79,7 @@ def _check_fraction(order: SimOrder, standing: Standing) -> None:
 
 
 def _check_wash(order: SimOrder, standing: Standing) -> None:
-    for resting in standing.symbol_orders:
+    for resting in standing.rivals:
         reason = wash_reason(order, resting)
         if reason:
             raise refused(
@@ -90,7 +94,7 @@ def _check_shares(order: SimOrder, standing: Standing) -> bool:
     position = standing.position
     held_side = position is not None and (position.qty > 0) is (order.side is Side.SELL)
     if position is not None and held_side:
-        free = abs(available_qty(position, standing.symbol_orders))
+        free = standing.free
         if order.remaining <= free:
             return True
         exits_only = order.order_class is OrderClass.OCO
@@ -139,12 +143,3 @@ def _check_money(order: SimOrder, standing: Standing) -> None:
             buying_power=plain(power.quantize(Decimal("0.01"))),
             cost_basis=plain(cost),
         )
-
-
-def reservation(
-    order: SimOrder, position: SimPosition | None, bid_ask: tuple[Decimal, Decimal]
-) -> Decimal:
-    """Return what a live order keeps back from the buying power, in dollars."""
-    if order.inert or not order.is_live or (order.is_complex and order.parent_id is not None):
-        return ZERO
-    return opening_qty(order, position) * cost_price(order, bid_ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,13 +14,21 @@ from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
+from services.exchange_sim.codec import DamagedRecord
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.faults.middleware import FaultGate, FaultParts
 from services.exchange_sim.http.account_routes import AccountRoutes
 from services.exchange_sim.http.activity_routes import ActivityRoutes
 from services.exchange_sim.http.asset_routes import AssetRoutes
 from services.exchange_sim.http.faults import FaultRoutes
-from services.exchange_sim.http.gate import Gate, Keys, RateWindows
+from services.exchange_sim.http.gate import (
+    BROKEN,
+    BROKEN_CODE,
+    BROKEN_WORDS,
+    Gate,
+    Keys,
+    RateWindows,
+)
 from services.exchange_sim.http.market_data import MarketDataRoutes
 from services.exchange_sim.http.orders import OrderRoutes
 from services.exchange_sim.http.positions import PositionRoutes
@@ -36,12 +45,10 @@ from services.exchange_sim.streams.market_data import MarketDataStream
 from services.exchange_sim.streams.trade_updates import TradeUpdates
 from services.exchange_sim.whales import TwoVendors, open_whales
 from shared.clock import Clock
-from shared.errors import TransientFault
+from shared.errors import SystemFault
 from shared.telemetry.logs import log_event
 
 logger = logging.getLogger("exchange-sim")
-_BROKEN = 500
-_BROKEN_CODE = 50010000
 _NO_ENDPOINT = 40410000
 Tell = Callable[[Sequence[MarketEvent]], None]
 
@@ -63,11 +70,11 @@ async def _refused(_request: Request, failure: Exception) -> Response:
 
 async def _database_failed(_request: Request, failure: Exception) -> Response:
     log_event(logger, "database_refused", str(failure), level=logging.ERROR)
-    return reply({"code": _BROKEN_CODE, "message": "internal server error occurred"}, _BROKEN)
+    return reply({"code": BROKEN_CODE, "message": BROKEN_WORDS}, BROKEN)
 
 
 async def _no_endpoint(_request: Request, failure: Exception) -> Response:
-    status = failure.status_code if isinstance(failure, HTTPException) else _BROKEN
+    status = failure.status_code if isinstance(failure, HTTPException) else BROKEN
     return reply({"code": _NO_ENDPOINT, "message": "endpoint not found."}, status)
 
 
@@ -101,10 +108,14 @@ def make_application(
         routes=routes,
         exception_handlers={
             Refusal: _refused,
-            TransientFault: _database_failed,
+            SystemFault: _database_failed,
+            sqlite3.Error: _database_failed,
+            DamagedRecord: _database_failed,
             HTTPException: _no_endpoint,
         },
     )
+    # Keys sit in headers: no client of a broker may be sent elsewhere, not even to our own path.
+    application.router.redirect_slashes = False
     windows = RateWindows(clock, enforced=admission.rate_limit)
     alpaca = Gate(application, admission.keys, windows, pacer.catch_up)
     return FaultGate(TwoVendors(alpaca, whales.application), faults)

@@ -22,4 +22,4 @@ class OrderArchive(Protocol):
         """Return every order of a group, oldest first."""
 
     def scan(self, scan: OrderScan) -> Iterator[SimOrder]:
-        """Yield orders one by one, in the order of their creation."""
+        """Yield orders one by one, in the order in which they were submitted."""

@@ -7,15 +7,16 @@ wholly ended leave memory again by `forget_ended`, and are found in the archive 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from services.exchange_sim.account import FillEffect, apply_fill
+from services.exchange_sim.account import FillEffect, apply_fill, available_qty
 from services.exchange_sim.archive import OrderArchive
-from services.exchange_sim.movements import Activity, SplitRecord
+from services.exchange_sim.changes import Changes
+from services.exchange_sim.movements import SplitRecord
 from services.exchange_sim.naming import seeded_uuid
+from services.exchange_sim.open_orders import OpenOrders, largest_part
 from services.exchange_sim.records import (
     ZERO,
     AccountRecord,
@@ -37,25 +38,6 @@ _TICK = timedelta(microseconds=1)
 _AVERAGE_DIGITS = Decimal("0.000001")
 
 
-@dataclass(slots=True)
-class Changes:
-    """What is not on disk yet, and the events that wait for it."""
-
-    orders: dict[str, None] = field(default_factory=dict)
-    symbols: dict[str, None] = field(default_factory=dict)
-    activities: list[Activity] = field(default_factory=list)
-    splits: list[SplitRecord] = field(default_factory=list)
-    days: list[EquityDay] = field(default_factory=list)
-    events: list[TradeEvent] = field(default_factory=list)
-    account: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        written = (self.orders, self.symbols, self.activities, self.splits, self.days)
-        return not (self.account or any(written))
-
-
 class Books:
     """One account's books. Not thread-safe: one loop owns them."""
 
@@ -71,7 +53,7 @@ class Books:
         self.splits: dict[int, SplitRecord] = {}
         self.changes = Changes()
         self._client_ids: dict[str, str] = {}
-        self._live: dict[str, dict[str, None]] = {}
+        self.open = OpenOrders()
         self._groups: dict[str, dict[str, None]] = {}
         self._unsettled: dict[str, None] = {}
         self._ended: dict[str, None] = {}
@@ -80,10 +62,10 @@ class Books:
     # --- names and stamps
 
     def new_name(self) -> str:
-        """Return the next seeded UUID."""
-        count = self.account.name_count
-        self.update_account(name_count=count + 1)
-        return seeded_uuid(self.account.account_id, count)
+        """Return the next seeded UUID; the account's id, which clients see, is not its seed."""
+        account = self.account
+        self.update_account(name_count=account.name_count + 1)
+        return seeded_uuid("name", account.seed, account.number, account.name_count)
 
     def stamp(self, at: datetime) -> datetime:
         """Return a moment not before `at` and after every earlier stamp."""
@@ -121,23 +103,17 @@ class Books:
         return order
 
     def _index(self, order: SimOrder) -> None:
-        live = self._live.setdefault(order.symbol, {})
-        if order.is_live:
-            live[order.id] = None
-        else:
-            live.pop(order.id, None)
         if order.status in _UNSETTLED:
             self._unsettled[order.id] = None
         else:
             self._unsettled.pop(order.id, None)
-        if order.group_id is not None:
-            self._groups.setdefault(order.group_id, {})[order.id] = None
-        self._note_end(order)
-
-    def _note_end(self, order: SimOrder) -> None:
         name = order.group_id or order.id
+        if order.group_id is not None:
+            self._groups.setdefault(name, {})[order.id] = None
+        members = self._members(name)
+        self.open.put(order, members)
         self._ended.pop(name, None)
-        if not any(one.is_live for one in self._members(name)):
+        if not any(one.is_live for one in members):
             self._ended[name] = None
 
     def _members(self, name: str) -> list[SimOrder]:
@@ -169,11 +145,21 @@ class Books:
 
     def live_orders(self, symbol: str | None = None) -> list[SimOrder]:
         """Return live orders, oldest first; of one symbol or of all."""
-        pools: Iterable[dict[str, None]] = (
-            self._live.values() if symbol is None else (self._live.get(symbol, {}),)
-        )
-        found = [self.orders[name] for pool in pools for name in pool]
+        symbols = self.open.symbols() if symbol is None else (symbol,)
+        found = [self.orders[name] for one in symbols for name in self.open.names(one)]
         return sorted(found, key=lambda order: order.seq)
+
+    def available(self, position: SimPosition, without: str | None = None) -> Decimal:
+        """Return the shares of a position that no closing order holds, as if one of them did not
+        exist when it is named; signed as the position.
+        """
+        side = Side.SELL if position.qty > 0 else Side.BUY
+        held = self.open.held_qty(position.symbol, side)
+        left_out = self.orders.get(without or "")
+        if left_out is not None and left_out.side is side:
+            others = (one for one in self.group(left_out) if one.id != without)
+            held += largest_part(others, side) - self.open.part(left_out)
+        return available_qty(position, held)
 
     def unsettled(self) -> list[SimOrder]:
         """Return orders whose last request is accepted but not carried out, oldest first."""

@@ -15,6 +15,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 Record = TypeVar("Record")
 
 
+class DamagedRecord(ValueError):
+    """A text that is not what `to_text` wrote."""
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
@@ -61,6 +65,9 @@ def _from_document(kind: Any, document: dict[str, Any]) -> Any:
 
 
 def from_text(kind: type[Record], text: str) -> Record:
-    """Return the record that `to_text` wrote; raises ValueError or TypeError on other text."""
-    record: Record = _from_document(kind, json.loads(text))
+    """Return the record that `to_text` wrote; raises DamagedRecord on other text."""
+    try:
+        record: Record = _from_document(kind, json.loads(text))
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as failure:
+        raise DamagedRecord(f"{kind.__name__}: {failure}") from failure
     return record

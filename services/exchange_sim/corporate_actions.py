@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.exchange_sim.books import Books
-from services.exchange_sim.market.port import SessionOpened
+from services.exchange_sim.market.calendar import new_york_day
+from services.exchange_sim.market.port import EarlyOpened, SessionOpened
 from services.exchange_sim.market.rebased import RebasedMarket
 from services.exchange_sim.movements import Movement, MovementKind, SplitRecord
 from services.exchange_sim.order_splits import split_orders
@@ -37,10 +38,19 @@ class Splitting:
             self._carry_out(split, now)
         return split
 
-    def begin_session(self, event: SessionOpened) -> None:
-        """Carry out what became effective since the last session closed."""
-        books = self._books
-        for one in self._market.due(books.account.closed_day, event.session.day):
+    def begin_session(self, event: EarlyOpened | SessionOpened) -> None:
+        """Carry out what became effective since the last session closed, once: before the
+        pre-market where there is one.
+        """
+        books, day = self._books, event.session.day
+        carried = {
+            split.symbol
+            for split in books.splits.values()
+            if not split.declared and new_york_day(split.at) == day
+        }
+        for one in self._market.due(books.account.closed_day, day):
+            if one.symbol in carried:
+                continue
             seq = len(books.splits) + 1
             self._carry_out(SplitRecord(seq, one.symbol, event.at, one.ratio), event.at)
         for split in list(books.splits.values()):

@@ -17,8 +17,6 @@ class DataPlan:
     """Connections per feed and pair of keys; one more is answered with 406."""
     zombie_s: float = 0.0
     """Real seconds for which a connection that ended without a close still counts."""
-    auth_within_s: float = 10.0
-    """Real seconds that a stream client has to authenticate."""
 
 
 PLANS = {

@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.exchange_sim import groups
-from services.exchange_sim.account import Worth, available_qty, worth_of
-from services.exchange_sim.admission import Standing, check_admission, reservation, too_few
+from services.exchange_sim.account import Worth, worth_of
+from services.exchange_sim.admission import Standing, check_admission, too_few
 from services.exchange_sim.books import Books
 from services.exchange_sim.drafting import Moment, draft, draft_legs
 from services.exchange_sim.hours import takes_auction_order
@@ -36,11 +36,6 @@ _QTY_DIGITS = Decimal("0.000000001")
 def not_found(message: str) -> Refusal:
     """Return the 404 of orders and positions."""
     return Refusal(NOT_FOUND, NOT_FOUND_CODE, message)
-
-
-def _replaced_name(order: SimOrder) -> str:
-    waits = order.status is OrderStatus.PENDING_NEW and order.replaces is not None
-    return order.replaces if waits and order.replaces is not None else order.id
 
 
 class Desk:
@@ -69,33 +64,20 @@ class Desk:
             if (price := self._tape.last(symbol, now)) is not None
         }
         multiplier = books.account.configuration.max_margin_multiplier
-        reserved = self._reserved(now, without)
+        reserved = books.open.claims.total(
+            books.positions, lambda symbol: self._bid_ask(symbol, now), without
+        )
         return worth_of(books.account.cash, books.positions.values(), prices, reserved, multiplier)
-
-    def _reserved(self, now: datetime, without: str | None) -> Decimal:
-        books = self._books
-        reserved: dict[str, Decimal] = {}
-        quotes: dict[str, tuple[Decimal, Decimal]] = {}
-        for order in books.live_orders():
-            symbol = order.symbol
-            if order.id == without:
-                continue
-            if symbol not in quotes:
-                quotes[symbol] = self._bid_ask(symbol, now)
-            dollars = reservation(order, books.positions.get(symbol), quotes[symbol])
-            # Of an order and its replacement only one fills: the dearer counts.
-            name = _replaced_name(order)
-            reserved[name] = max(reserved.get(name, ZERO), dollars)
-        return sum(reserved.values(), ZERO)
 
     def standing(self, order: SimOrder, moment: Moment, without: str | None = None) -> Standing:
         """Return what an order is judged by."""
         books = self._books
-        others = [one for one in books.live_orders(order.symbol) if one.id != without]
+        position = books.positions.get(order.symbol)
         return Standing(
             configuration=books.account.configuration,
-            position=books.positions.get(order.symbol),
-            symbol_orders=others,
+            position=position,
+            free=ZERO if position is None else abs(books.available(position, without)),
+            rivals=[books.orders[name] for name in books.open.rivals(order)],
             worth=self.worth(moment.at, without),
             bid_ask=self._opening_prices(order.symbol, moment),
             switches=books.switches,
@@ -184,8 +166,7 @@ class Desk:
         if wanted <= 0:
             raise bad_form("qty must be > 0")
         if wanted > abs(position.qty):
-            free = abs(available_qty(position, self._books.live_orders(symbol)))
-            raise too_few(wanted, position, free)
+            raise too_few(wanted, position, abs(self._books.available(position)))
         ticket = Ticket(
             symbol=symbol,
             side=Side.SELL if position.qty > 0 else Side.BUY,
@@ -211,7 +192,9 @@ class Desk:
         )
 
     def activate(self, order: SimOrder, at: datetime) -> SimOrder:
-        """Make an accepted order work, and the stop beside an OCO's target with it."""
+        """Make an accepted order work. Its legs count as submitted with it, behind it in lists; the
+        stop beside an OCO's target works with it.
+        """
         moment = self._books.stamp(at)
         order = self._books.put(
             replace(
@@ -223,8 +206,11 @@ class Desk:
             )
         )
         self._books.announce("new", order)
-        if order.role is LegRole.TARGET:
-            for child in groups.nested_children(self._books, order):
-                if child.is_live:
-                    self._books.put(replace(child, working_since=at, updated_at=moment))
+        for child in groups.nested_children(self._books, order):
+            if not child.is_live:
+                continue
+            sent = replace(child, submitted_at=moment)
+            if order.role is LegRole.TARGET:
+                sent = replace(sent, working_since=at, updated_at=moment)
+            self._books.put(sent)
         return order

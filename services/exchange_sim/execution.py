@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
 from services.exchange_sim import groups
-from services.exchange_sim.account import available_qty, tradable_qty
+from services.exchange_sim.account import tradable_qty
 from services.exchange_sim.books import Books
 from services.exchange_sim.matching import (
     Match,
@@ -22,6 +23,7 @@ from services.exchange_sim.matching import (
 from services.exchange_sim.naming import seeded_fraction
 from services.exchange_sim.records import ZERO, SimOrder
 from services.exchange_sim.trailing import marked
+from services.exchange_sim.triggers import WorkingOrders
 from shared.models.orders import OrderStatus, Side, TimeInForce
 
 _ONE = Decimal(1)
@@ -41,7 +43,7 @@ class Execution:
 
     def at_point(self, symbol: str, point: Point, at: datetime) -> None:
         """Match every working order of the symbol at one moment."""
-        for name in self._working(symbol, at):
+        for name in self._since(at, self._working(symbol).at_point(point)):
             self.one_at_point(name, point, at)
 
     def one_at_point(self, order_id: str, point: Point, at: datetime) -> None:
@@ -57,7 +59,7 @@ class Execution:
 
     def at_close(self, symbol: str, price: Decimal, at: datetime) -> None:
         """Match the orders of the closing auction at its one price."""
-        for name in self._working(symbol, at):
+        for name in self._since(at, self._working(symbol).at_any_price()):
             order = self._books.orders[name]
             if order.time_in_force is TimeInForce.CLS and self._trades(order):
                 self._carry_out(order, match_auction(order, price), at)
@@ -66,22 +68,22 @@ class Execution:
         """Match what worked through the whole minute: stops first, then limits, then the
         stops of what was entered within the minute (the price went on to its extreme).
         """
-        symbol = span.candle.symbol
-        through = self._working(symbol, span.candle.start)
-        for name in through:
+        symbol, begun = span.candle.symbol, span.candle.start
+        for name in self._since(begun, self._working(symbol).stops_in(span)):
             order = self._books.orders[name]
-            if self._trades(order) and not order.is_auction:
+            if self._trades(order):
                 self._carry_out(order, match_stop_in_span(order, span), at)
-        for name in through:
+        for name in self._since(begun, self._working(symbol).limits_in(span)):
             order = self._books.orders[name]
             if self._trades(order) and not order.is_auction:
                 self._carry_out(order, match_limit_in_span(order, span), at)
-        for order in self._books.live_orders(symbol):
+        for name in self._working(symbol).stops_in(span):
+            order = self._books.orders[name]
             fresh = order.working_since is not None and order.working_since >= at
-            if fresh and self._trades(order) and not order.is_auction:
+            if fresh and self._trades(order):
                 self._carry_out(order, match_stop_in_span(order, span), at)
         # Nobody knows whether the extreme came before the touch: the mark moves last.
-        for name in through:
+        for name in self._since(begun, self._working(symbol).marks_in(span)):
             order = self._books.orders[name]
             if self._trades(order):
                 best = span.candle.high if order.side is Side.SELL else span.candle.low
@@ -91,12 +93,13 @@ class Execution:
         open_to_it = self._books.account.session_open or order.extended_hours
         return order.can_match and open_to_it and order.symbol not in self._books.switches.halted
 
-    def _working(self, symbol: str, since: datetime) -> list[str]:
-        return [
-            order.id
-            for order in self._books.live_orders(symbol)
-            if order.can_match and order.working_since is not None and order.working_since <= since
-        ]
+    def _working(self, symbol: str) -> WorkingOrders:
+        return self._books.open.working(symbol)
+
+    def _since(self, moment: datetime, names: Iterable[str]) -> list[str]:
+        """Return those that have worked since that moment or longer."""
+        orders = [self._books.orders[name] for name in names]
+        return [one.id for one in orders if one.working_since and one.working_since <= moment]
 
     def _mark(self, order: SimOrder, price: Decimal, at: datetime) -> SimOrder:
         moved = marked(order, price)
@@ -142,7 +145,7 @@ class Execution:
         position = self._books.positions.get(order.symbol)
         if position is None or position.qty < 0:
             return ZERO
-        free = available_qty(position, self._books.live_orders(order.symbol))
+        free = self._books.available(position)
         return min(qty, position.qty, order.qty + free)
 
     def _fill_qty(self, order: SimOrder) -> Decimal:

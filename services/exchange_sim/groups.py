@@ -85,9 +85,17 @@ def _activate_legs(books: Books, entry: SimOrder, at: datetime) -> None:
             continue
         beside_target = leg.role is LegRole.STOP and has_target
         status = OrderStatus.HELD if beside_target else OrderStatus.NEW
-        active = replace(leg, inert=False, working_since=at, status=status, updated_at=moment)
+        sent = status is OrderStatus.NEW
+        active = replace(
+            leg,
+            inert=False,
+            working_since=at,
+            status=status,
+            submitted_at=moment if sent else leg.submitted_at,
+            updated_at=moment,
+        )
         books.put(active)
-        if status is OrderStatus.NEW:
+        if sent:
             books.announce("new", active)
 
 

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
-from services.exchange_sim.market.calendar import NEW_YORK
+from services.exchange_sim.market.calendar import NEW_YORK, NyseCalendar
 from services.exchange_sim.market.port import Session
 from shared.models.orders import TimeInForce
 
 EXTENDED_FROM = time(4)
-EXTENDED_TO = time(20)
+AFTER_HOURS = timedelta(hours=4)
+"""The evening lasts so long from the close on: until 20:00, on half days until 17:00."""
 _AUCTION_ORDERS_FROM = time(19)
 _REFUSED_FROM = {TimeInForce.OPG: time(9, 28), TimeInForce.CLS: time(15, 50)}
 """Alpaca's documents: opg not from 9:28 to 19:00, cls not from 15:50 to 19:00."""
+
+
+def pre_market_start(session: Session) -> datetime:
+    """Return when the day's pre-market begins, UTC."""
+    return datetime.combine(session.day, EXTENDED_FROM, NEW_YORK).astimezone(UTC)
+
+
+def after_hours_end(session: Session) -> datetime:
+    """Return when the day's after-hours end, UTC."""
+    return session.closes_at + AFTER_HOURS
 
 
 def is_extended(session: Session | None, at: datetime) -> bool:
     """Whether the day's pre-market or after-hours run at that moment."""
     if session is None or session.opens_at <= at < session.closes_at:
         return False
-    local = at.astimezone(NEW_YORK)
-    return local.date() == session.day and EXTENDED_FROM <= local.time() < EXTENDED_TO
+    is_same_day = at.astimezone(NEW_YORK).date() == session.day
+    return is_same_day and pre_market_start(session) <= at < after_hours_end(session)
 
 
-def extended_close(closes_at: datetime) -> datetime:
-    """Return the end of the after-hours of a session that closes then."""
-    local = closes_at.astimezone(NEW_YORK)
-    if not EXTENDED_FROM <= local.time() < EXTENDED_TO:
-        return closes_at
-    end = local.replace(hour=EXTENDED_TO.hour, minute=0, second=0, microsecond=0)
-    return end.astimezone(UTC)
+def extended_close(moment: datetime) -> datetime:
+    """Return the end of the after-hours of that moment's day; the moment itself where the day
+    has none, or at night.
+    """
+    session = NyseCalendar().session(moment.astimezone(NEW_YORK).date())
+    if session is None or not pre_market_start(session) <= moment < after_hours_end(session):
+        return moment
+    return after_hours_end(session)
 
 
 def takes_auction_order(time_in_force: TimeInForce, at: datetime) -> bool:

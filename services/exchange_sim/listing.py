@@ -1,4 +1,9 @@
-"""Which orders a list holds: status, time, symbols, nesting, pages. Pure."""
+"""Which orders a list holds: status, time, symbols, nesting, pages. Pure.
+
+Lists are sorted and bounded by when an order was submitted, and that moves: when a queued order is
+released, a leg activated, a replacement put in its place. Whoever pages from old to new, a little
+back each time, meets every order; from new to old one that moves meanwhile is missed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from itertools import islice
 
 from services.exchange_sim import groups
 from services.exchange_sim.books import Books
-from services.exchange_sim.records import SimOrder
+from services.exchange_sim.records import Place, SimOrder
 from services.exchange_sim.store_orders import OrderScan
 from shared.models.orders import OrderStatus, Side
 
@@ -29,8 +34,9 @@ class OrderQuery:
     nested: bool = False
     symbols: frozenset[str] = frozenset()
     side: Side | None = None
-    after_seq: int | None = None
-    before_seq: int | None = None
+    behind: Place | None = None
+    """Only those that stand later than there: `after_order_id`, wherever that one is now."""
+    before: Place | None = None
 
 
 def _has_status(order: SimOrder, status: str) -> bool:
@@ -51,12 +57,12 @@ def _pool(books: Books, query: OrderQuery) -> Iterator[SimOrder]:
     """Yield what the list may hold, in its order."""
     if query.status == "open" or books.archive is None:
         known = books.live_orders() if query.status == "open" else books.orders.values()
-        yield from sorted(known, key=lambda one: one.seq, reverse=not query.ascending)
+        yield from sorted(known, key=lambda one: one.place, reverse=not query.ascending)
         return
     scan = OrderScan(
         ascending=query.ascending,
-        after_seq=query.after_seq,
-        before_seq=query.before_seq,
+        behind=query.behind,
+        before=query.before,
         symbols=query.symbols,
         after=query.after,
         until=query.until,
@@ -78,8 +84,8 @@ def _matches(books: Books, order: SimOrder, query: OrderQuery) -> bool:
         and is_visible(books, order)
         and (query.after is None or order.submitted_at > query.after)
         and (query.until is None or order.submitted_at < query.until)
-        and (query.after_seq is None or order.seq > query.after_seq)
-        and (query.before_seq is None or order.seq < query.before_seq)
+        and (query.behind is None or order.place > query.behind)
+        and (query.before is None or order.place < query.before)
         and (not query.symbols or order.symbol in query.symbols)
         and (query.side is None or order.side is query.side)
         and not (query.nested and groups.is_nested(books, order))

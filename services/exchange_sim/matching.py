@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from services.exchange_sim.order_rules import buy_stop_cap
+from services.exchange_sim.account import working_limit
 from services.exchange_sim.records import SimOrder
 from shared.models.market import Candle
 from shared.models.numbers import round_to_tick
 from shared.models.orders import OrderType, Side, TimeInForce
 
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
-_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,6 @@ def _touched(order: SimOrder, highest: Decimal, lowest: Decimal) -> bool:
     return highest >= stop if order.side is Side.BUY else lowest <= stop
 
 
-def working_limit(order: SimOrder) -> Decimal | None:
-    """Return the limit that binds a fill, None for any price: a buy stop has one too."""
-    buy_stop = order.type is OrderType.STOP and order.side is Side.BUY
-    if buy_stop and order.stop_price is not None:
-        return buy_stop_cap(order.stop_price)
-    return order.limit_price
-
-
 def _within_limit(order: SimOrder, price: Decimal) -> bool:
     limit = working_limit(order)
     return limit is None or (price <= limit if order.side is Side.BUY else price >= limit)
@@ -110,7 +102,7 @@ def match_point(order: SimOrder, point: Point) -> Match:
         elected = True
     if _within_limit(order, price):
         return _filled(price)
-    if order.time_in_force in _IMMEDIATE:
+    if order.time_in_force in IMMEDIATE:
         return CANCEL
     return ELECT if elected else REST
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.exchange import STRETCH_S_MAX, Exchange
 from shared.clock import Clock
 
+REAL_SPEED = 1.0
 CATCH_UP_S = 0.01
 """A request moves market time on when it is older than this."""
 
@@ -28,5 +29,12 @@ class Pacer:
 
     def _elapsed_s(self) -> float:
         now_s = self._clock.monotonic_s()
-        elapsed_s, self._last_s = now_s - self._last_s, now_s
+        elapsed_s = now_s - self._last_s
+        if self._exchange.pace.speed == REAL_SPEED:
+            # A market in real time keeps to the clock: what one advance cannot cover, because
+            # the machine was busy, is made up for by the next ones.
+            elapsed_s = min(elapsed_s, STRETCH_S_MAX)
+            self._last_s += elapsed_s
+        else:
+            self._last_s = now_s
         return elapsed_s

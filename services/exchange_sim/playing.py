@@ -11,6 +11,8 @@ from services.exchange_sim.execution import Execution
 from services.exchange_sim.market.port import (
     BarClosed,
     BarOpened,
+    EarlyOpened,
+    LateClosed,
     MarketEvent,
     MinuteStep,
     QuoteTick,
@@ -20,7 +22,7 @@ from services.exchange_sim.market.port import (
 )
 from services.exchange_sim.matching import Span
 from services.exchange_sim.records import ZERO, SimOrder
-from services.exchange_sim.sessions import close_session, open_session
+from services.exchange_sim.sessions import close_late, close_session, open_early, open_session
 from services.exchange_sim.tape import Tape
 
 
@@ -55,23 +57,27 @@ class Player:
         elif isinstance(event, SessionClosed):
             self._hold_closing_auction(event.at)
             close_session(self._books, event.session, self._desk.worth(event.at))
+        elif isinstance(event, EarlyOpened):
+            open_early(self._books, self._desk, event.at)
+        elif isinstance(event, LateClosed):
+            close_late(self._books, event.at)
 
     def _close_bar(self, event: BarClosed) -> None:
         candle = event.candle
-        if candle.symbol not in self._ticked and self._books.live_orders(candle.symbol):
+        if candle.symbol not in self._ticked and self._books.open.has(candle.symbol):
             quote = self._tape.quote(candle.symbol, candle.start)
             half = (quote.ask - quote.bid) / 2 if quote and quote.is_tradable else ZERO
             self._execution.in_span(Span(candle, half), event.at)
         self._tape.note_trade(candle.symbol, candle.close, event.at)
 
     def _hold_closing_auction(self, at: datetime) -> None:
-        for symbol in sorted({order.symbol for order in self._books.live_orders()}):
+        for symbol in self._books.open.symbols():
             price = self._tape.last(symbol, at)
             if price is not None:
                 self._execution.at_close(symbol, price, at)
 
     def _match(self, symbol: str, at: datetime) -> None:
-        if not self._books.live_orders(symbol):
+        if not self._books.open.has(symbol):
             return
         point = self._tape.point(symbol, at)
         if point is not None:

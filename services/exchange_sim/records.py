@@ -21,6 +21,8 @@ from shared.models.orders import (
 )
 
 ZERO = Decimal(0)
+Place = tuple[datetime, int]
+"""When an order was submitted, which moves, and its number: what lists are sorted by."""
 PRICE_DIGITS = Decimal("0.000001")
 
 
@@ -87,6 +89,11 @@ class SimOrder:
     """What the order that it replaces had filled when the change was accepted."""
 
     @property
+    def place(self) -> Place:
+        """Where it stands in lists."""
+        return self.submitted_at, self.seq
+
+    @property
     def remaining(self) -> Decimal:
         """Shares not filled yet."""
         return self.qty - self.filled_qty
@@ -100,6 +107,11 @@ class SimOrder:
     def is_complex(self) -> bool:
         """Whether it belongs to a bracket, OCO or OTO."""
         return self.order_class is not OrderClass.SIMPLE
+
+    @property
+    def is_waiting_swap(self) -> bool:
+        """Whether it is a replacement that stands behind the order it replaces."""
+        return self.status is OrderStatus.PENDING_NEW and self.replaces is not None
 
     @property
     def is_auction(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a session's opening and closing do to the books."""
+"""What a trading day's openings and closings do to the books."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from services.exchange_sim.desk import Desk
 from services.exchange_sim.market.port import Session
 from services.exchange_sim.records import ZERO, EquityDay, SimOrder
 from shared.models.orders import OrderStatus, TimeInForce
+
+
+def open_early(books: Books, desk: Desk, at: datetime) -> None:
+    """Make the orders for extended hours that were queued overnight work from the pre-market on."""
+    _end_due(books, at)
+    for order in books.live_orders():
+        if order.status is OrderStatus.ACCEPTED and order.extended_hours:
+            desk.activate(order, at)
+
+
+def close_late(books: Books, at: datetime) -> None:
+    """Expire the orders that were good until the end of the after-hours."""
+    _end_due(books, at)
 
 
 def open_session(books: Books, desk: Desk, at: datetime) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.exchange_sim.books import Books, Changes
+from services.exchange_sim.books import Books
+from services.exchange_sim.changes import Changes
 from services.exchange_sim.codec import from_text, to_text
 from services.exchange_sim.movements import SplitRecord
 from services.exchange_sim.records import AccountRecord, EquityDay, SimOrder, SimPosition
 from services.exchange_sim.store_activities import ActivityReader
+from services.exchange_sim.store_faults import told_apart
 from services.exchange_sim.store_orders import OrderReader
 from services.exchange_sim.store_schema import (
     ADD_ACTIVITY,
@@ -26,7 +28,7 @@ from services.exchange_sim.store_schema import (
     migrate,
     order_row,
 )
-from shared.errors import ConfigFault, SchemaFault, TransientFault
+from shared.errors import SchemaFault
 
 LOCK_WAIT_S = 5.0
 _ORDERS = """
@@ -44,26 +46,19 @@ class Store:
     """The database of every account this exchange ever had."""
 
     def __init__(self, path: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
-        """Open or create the file; ConfigFault when it cannot be, TransientFault when another
-        exchange has it open, SchemaFault when it is of a newer version.
+        """Open or create the file; ConfigFault when it cannot be or is damaged, TransientFault
+        when another exchange has it open, SchemaFault when it is of a newer version.
         """
         self._path = path
-        try:
+        with told_apart(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, timeout=lock_wait_s, isolation_level=None)
-            self._prepare()
-        except OSError as failure:
-            raise ConfigFault(f"cannot open the exchange's database {path}: {failure}") from failure
-        except sqlite3.OperationalError as failure:
-            raise TransientFault(
-                f"the exchange's database {path} cannot be used: {failure}; "
-                "is another exchange running on it?"
-            ) from failure
-        except sqlite3.DatabaseError as failure:
-            raise ConfigFault(
-                f"{path} is no exchange database: {failure}; move it away to begin anew"
-            ) from failure
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()  # a file that is refused stays free for others
+                raise
 
     def _prepare(self) -> None:
         # One process owns the file for its whole life; a second one is refused at once.
@@ -88,20 +83,21 @@ class Store:
         self._db.execute("COMMIT")
 
     def account(self, identity: str) -> AccountRecord | None:
-        """Return the newest account of that market and settings, None when there is none."""
-        row = self._db.execute(
-            "SELECT document FROM accounts WHERE identity = ? ORDER BY number DESC LIMIT 1",
-            (identity,),
-        ).fetchone()
-        return from_text(AccountRecord, row[0]) if row else None
+        """Return the newest account of that market and settings, None when there is none; raises
+        SystemFault when the file cannot be read, as `load`.
+        """
+        query = "SELECT document FROM accounts WHERE identity = ? ORDER BY number DESC LIMIT 1"
+        with told_apart(self._path):
+            row = self._db.execute(query, (identity,)).fetchone()
+            return from_text(AccountRecord, row[0]) if row else None
 
     def account_count(self) -> int:
         """Return how many accounts the file holds."""
         return int(self._db.execute("SELECT count(*) FROM accounts").fetchone()[0])
 
     def open_account(self, account: AccountRecord) -> None:
-        """Write a new account."""
-        with self._transaction():
+        """Write a new account; raises SystemFault when the file takes nothing."""
+        with told_apart(self._path), self._transaction():
             self._put_account(account)
 
     def _put_account(self, account: AccountRecord) -> None:
@@ -121,6 +117,10 @@ class Store:
 
     def load(self, account: AccountRecord) -> Books:
         """Return the account's books as they are on disk."""
+        with told_apart(self._path):
+            return self._books(account)
+
+    def _books(self, account: AccountRecord) -> Books:
         books = Books(account, self.orders(account))
         for text in self._documents(_ORDERS, account):
             books.load_order(from_text(SimOrder, text))

@@ -14,7 +14,7 @@ from datetime import datetime
 from services.exchange_sim.codec import from_text
 from services.exchange_sim.movements import Activity, Movement
 from services.exchange_sim.records import SimFill
-from services.exchange_sim.store_schema import microseconds
+from services.exchange_sim.stamps import unix_us
 from services.exchange_sim.wire_activities import FILL
 
 ACTIVITIES_MAX = 100
@@ -76,7 +76,7 @@ class ActivityReader:
             moment = getattr(query, name)
             if moment is not None:
                 text += f" AND at_us {relation} :{name}"
-                words[name] = microseconds(moment)
+                words[name] = unix_us(moment)
         text += f" ORDER BY at_us {'ASC' if query.ascending else 'DESC'} LIMIT :size"
         return [_activity(str(kind), str(found)) for kind, found in self._db.execute(text, words)]
 

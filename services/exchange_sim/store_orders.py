@@ -9,22 +9,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import merge
 
 from services.exchange_sim.codec import from_text
-from services.exchange_sim.records import SimOrder
+from services.exchange_sim.records import Place, SimOrder
+from services.exchange_sim.stamps import unix_us
 
 _SELECT = "SELECT document FROM orders WHERE account_id = :owner"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderScan:
-    """Which stretch of the orders to read, in the order of their creation."""
+    """Which stretch of the orders to read, in the order in which they were submitted."""
 
     ascending: bool = False
-    after_seq: int | None = None
-    before_seq: int | None = None
+    behind: Place | None = None
+    """Only those that stand later than there."""
+    before: Place | None = None
     symbols: frozenset[str] = frozenset()
     """Empty: of every symbol."""
     after: datetime | None = None
@@ -41,25 +43,24 @@ def _query(scan: OrderScan, symbol: str | None) -> tuple[str, dict[str, object]]
     if symbol is not None:
         text += " AND symbol = :symbol"
         words["symbol"] = symbol
-    if scan.after_seq is not None:
-        text += " AND seq > :after"
-        words["after"] = scan.after_seq
-    if scan.before_seq is not None:
-        text += " AND seq < :before"
-        words["before"] = scan.before_seq
+    for name, relation in (("behind", ">"), ("before", "<")):
+        place: Place | None = getattr(scan, name)
+        if place is not None:
+            text += f" AND (submitted_us, seq) {relation} (:{name}_us, :{name}_seq)"
+            words |= {f"{name}_us": unix_us(place[0]), f"{name}_seq": place[1]}
     for name, relation in (("after", ">"), ("until", "<")):
-        moment = getattr(scan, name)
+        moment: datetime | None = getattr(scan, name)
         if moment is not None:
-            # Both are isoformat() in UTC, which sorts as text.
-            text += f" AND json_extract(document, '$.submitted_at') {relation} :moment_{name}"
-            words[f"moment_{name}"] = moment.astimezone(UTC).isoformat()
+            text += f" AND submitted_us {relation} :{name}_us"
+            words[f"{name}_us"] = unix_us(moment)
     if scan.live is not None:
         text += f" AND is_live = {int(scan.live)}"
-    return f"{text} ORDER BY seq {'ASC' if scan.ascending else 'DESC'}", words
+    way = "ASC" if scan.ascending else "DESC"
+    return f"{text} ORDER BY submitted_us {way}, seq {way}", words
 
 
-def _seq(order: SimOrder) -> int:
-    return order.seq
+def _place(order: SimOrder) -> Place:
+    return order.place
 
 
 class OrderReader:
@@ -90,4 +91,4 @@ class OrderReader:
         # One walk along the index for each symbol: a list of many would walk all orders.
         walks = [_query(scan, symbol) for symbol in sorted(scan.symbols) or (None,)]
         found = [self._all(query, **words) for query, words in walks]
-        yield from merge(*found, key=_seq, reverse=not scan.ascending)
+        yield from merge(*found, key=_place, reverse=not scan.ascending)

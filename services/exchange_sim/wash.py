@@ -7,7 +7,7 @@ from decimal import Decimal
 from services.exchange_sim.records import SimOrder
 from shared.models.orders import OrderType, Side
 
-_AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.STOP_LIMIT})
+AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.STOP_LIMIT})
 MARKET_OR_STOP = "opposite side market/stop order exists"
 LIMIT = "opposite side limit order exists"
 
@@ -18,16 +18,17 @@ def wash_reason(order: SimOrder, resting: SimOrder) -> str:
     Markets and stops are refused against every opposite order, limits only when they cross;
     orders of a group and trailing stops are exempt on either side.
     """
-    if order.side is resting.side or _is_exempt(order) or _is_exempt(resting):
+    if order.side is resting.side or is_exempt(order) or is_exempt(resting):
         return ""
     if not resting.is_live:
         return ""
-    if {order.type, resting.type} & _AT_ANY_PRICE:
+    if {order.type, resting.type} & AT_ANY_PRICE:
         return MARKET_OR_STOP
     return LIMIT if _limit(order, Side.BUY, resting) >= _limit(order, Side.SELL, resting) else ""
 
 
-def _is_exempt(order: SimOrder) -> bool:
+def is_exempt(order: SimOrder) -> bool:
+    """Whether the order may stand beside any other one."""
     return order.is_complex or order.type is OrderType.TRAILING_STOP
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from services.exchange_sim import groups
+from services.exchange_sim.account import working_limit
 from services.exchange_sim.admission import plain
 from services.exchange_sim.books import Books
 from services.exchange_sim.market.calendar import NEW_YORK
-from services.exchange_sim.matching import working_limit
 from services.exchange_sim.naming import asset_id, seeded_uuid
 from services.exchange_sim.records import SimOrder, TradeEvent
 from shared.models.orders import OrderClass, OrderType, Side

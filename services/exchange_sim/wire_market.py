@@ -14,7 +14,8 @@ from shared.models.numbers import CENT
 _VENUE = "V"
 _TAPE = "C"
 _AVERAGE_DIGITS = Decimal("0.000001")
-_REGULAR, _ODD_LOT = "@", "I"
+_REGULAR, _EXTENDED, _ODD_LOT = "@", "T", "I"
+"""A trade in extended hours is told as one of Form T, as Alpaca tells it."""
 _ROUND_LOT = 100
 _BAND = Decimal("0.05")
 """Limit up, limit down: five percent around the reference, as for the large names."""
@@ -56,7 +57,8 @@ def trade_id(trade: TradeTick) -> int:
 
 
 def _conditions(trade: TradeTick) -> list[str]:
-    return [_REGULAR] if trade.size >= _ROUND_LOT else [_REGULAR, _ODD_LOT]
+    conditions = [_REGULAR, _EXTENDED] if trade.extended else [_REGULAR]
+    return conditions if trade.size >= _ROUND_LOT else [*conditions, _ODD_LOT]
 
 
 def trade_document(trade: TradeTick) -> Document:
@@ -75,7 +77,7 @@ def trade_document(trade: TradeTick) -> Document:
 def correction_document(trade: TradeTick, at: datetime) -> Document:
     """Return the correction of a trade that was first told with the odd-lot condition wrong."""
     correct = _conditions(trade)
-    wrong = [_REGULAR, _ODD_LOT] if correct == [_REGULAR] else [_REGULAR]
+    wrong = correct[:-1] if correct[-1] == _ODD_LOT else [*correct, _ODD_LOT]
     return {
         "t": tick_stamp(trade.symbol, at),
         "x": _VENUE,

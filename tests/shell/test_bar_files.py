@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.exchange_sim.market.bar_file import Window, minute_moment, open_bar_file, read_rows
+from services.exchange_sim.market.bar_file import Piece, Window, minute_moment, read_rows
 from services.exchange_sim.market.calendar import NyseCalendar, new_york_day, sessions_between
 from services.exchange_sim.market.opening import MarketRequest, open_market
 from services.exchange_sim.market.port import ONE_DAY, BarQuery, Market
@@ -89,7 +89,8 @@ def test_daily_files_when_compared_with_the_calendar_then_every_session_is_there
     files = sorted(bars.glob("*_1day.csv"))
     assert files
     for path in files:
-        rows = read_rows(open_bar_file(path.name, "X", path.read_text()), Window(0, 2**40))
+        lines = path.read_text().splitlines()[1:]
+        rows = read_rows(Piece(path.name, 2, lines), Window(0, 2**40))
         assert not rows.dropped
         days = {new_york_day(minute_moment(minute)) for minute in rows.minutes}
         computed = {s.day for s in sessions_between(NyseCalendar(), min(days), max(days))}
@@ -137,7 +138,8 @@ def test_october_2013_when_replayed_then_real_quotes_are_used(bars: Path) -> Non
     """SPY's recorded bid and ask at the end of the first minute."""
     market = replay(bars, date(2013, 10, 4), date(2013, 10, 11))
     assert market.symbols == ("AIG", "BAC", "IBM", "SPY")
-    quote = market.quote("SPY", market.begins_at + timedelta(minutes=1))
+    opening = datetime(2013, 10, 4, 13, 30, tzinfo=UTC)
+    quote = market.quote("SPY", opening + timedelta(minutes=1))
     assert quote is not None
     assert (quote.bid, quote.bid_size, quote.ask) == (Decimal("167.76"), 5200, Decimal("167.77"))
     assert dict(market.dropped_rows) == {}

@@ -227,12 +227,24 @@ def test_plan_when_basic_then_connections_and_symbols_are_limited(basic: Exchang
 def test_stranger_when_silent_then_404_after_ten_seconds_and_the_end(
     exchange: ExchangeProcess,
 ) -> None:
-    """Who does not authenticate in time is told so and sent away."""
+    """Who does not authenticate in time is told so and sent away, at both streams; wrong words are
+    no excuse, and who did authenticate stays.
+    """
     begun = time.monotonic()
-    with connect(_url(exchange)) as socket:
+    trading = f"ws://127.0.0.1:{exchange.port}/stream"
+    with connect(_url(exchange)) as socket, connect(trading) as silent, connect(trading) as known:
+        known.send(json.dumps({"action": "auth", "key": "key", "secret": "secret"}))
+        assert json.loads(known.recv(WAIT_S))["data"]["status"] == "authorized"
+        silent.send(json.dumps({"action": "auth", "key": "", "secret": ""}))
+        assert json.loads(silent.recv(WAIT_S))["data"]["status"] == "unauthorized"
         talk = Talk(socket, packed=False)
         talk.hear()
         assert talk.hear() == [{"T": "error", "code": 404, "msg": "auth timeout"}]
+        told = json.loads(silent.recv(WAIT_S))
+        assert told == {"stream": "error", "data": {"code": 404, "message": "auth timeout"}}
         assert time.monotonic() - begun > 9
-        with pytest.raises(ConnectionClosed):
-            socket.recv(WAIT_S)
+        for ended in (socket, silent):
+            with pytest.raises(ConnectionClosed):
+                ended.recv(WAIT_S)
+        known.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+        assert json.loads(known.recv(WAIT_S))["stream"] == "listening"

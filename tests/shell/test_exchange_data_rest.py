@@ -134,6 +134,53 @@ def test_pages_of_any_size_then_are_the_whole(
     assert stamps == sorted(stamps, reverse=sort == "desc")
 
 
+def _shifted(stamp: str, nanoseconds: int) -> str:
+    """Return a stamp of nine digits, moved within its second."""
+    head, rest = stamp[:-1].split(".")
+    return f"{head}.{int(rest) + nanoseconds:09d}Z"
+
+
+@pytest.mark.parametrize("kind", ["trades", "quotes"])
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [3, 10_000])
+def test_bounds_when_they_have_nine_digits_then_each_nanosecond_counts(
+    exchange: ExchangeProcess, kind: str, sort: str, limit: int
+) -> None:
+    """A tick is within a range that begins or ends at its very stamp, and outside of one that
+    begins or ends a nanosecond earlier or later.
+    """
+    span = "symbols=AAPL&start=2026-01-05T13:50:00Z&end=2026-01-05T13:52:00Z"
+    stamps = sorted({one["t"] for one in _pages(exchange, kind, span, 10_000)["AAPL"]})
+    inner = [stamp for stamp in stamps[2:-2] if 0 < int(stamp[-4:-1]) < 999]
+    first, last = inner[0], inner[-1]
+    for begin, end, expected in (
+        (first, last, [one for one in stamps if first <= one <= last]),
+        (_shifted(first, 1), _shifted(last, -1), [one for one in stamps if first < one < last]),
+        (_shifted(first, -1), _shifted(last, 1), [one for one in stamps if first <= one <= last]),
+        (first[:-4] + "Z", last[:-4] + "Z", [one for one in stamps if first <= one < last]),
+        (first, first, [first]),
+    ):
+        query = f"symbols=AAPL&start={begin}&end={end}&sort={sort}"
+        found = _pages(exchange, kind, query, limit).get("AAPL", [])
+        assert sorted({one["t"] for one in found}) == expected
+    crossed = f"symbols=AAPL&start={last}&end={_shifted(last, -1)}"
+    assert exchange.call("GET", f"/v2/stocks/{kind}?{crossed}").status_code == 400
+
+
+def test_bars_when_a_bound_lies_a_nanosecond_beside_then_it_counts(
+    exchange: ExchangeProcess,
+) -> None:
+    """A bar begins on the minute: just after that is too late for it."""
+
+    def bars(begin: str, end: str) -> int:
+        query = f"symbols=AAPL&timeframe=1Min&start=2026-01-05T{begin}&end=2026-01-05T{end}"
+        return len(_pages(exchange, "bars", query, 10).get("AAPL", []))
+
+    assert bars("13:50:00.000000000Z", "13:52:00Z") == 3
+    assert bars("13:50:00.000000001Z", "13:52:00Z") == 2
+    assert bars("13:50:00Z", "13:51:59.999999999Z") == 2
+
+
 def test_bars_when_compared_with_trades_then_tell_one_story(exchange: ExchangeProcess) -> None:
     """v, n, vw, high and low of each bar follow from the trades of its minute."""
     bars = _pages(exchange, "bars", SPAN_QUERY, 10_000)["AAPL"][:-1]

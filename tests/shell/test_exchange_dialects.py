@@ -15,6 +15,7 @@ from tests.support.exchange_faults import RawClient, request_text
 from tests.support.exchange_process import CALL_S, HEADERS, ExchangeProcess
 
 pytestmark = pytest.mark.integration
+BEARER = {"Authorization": "Bearer token"}
 
 
 LIMIT = {"symbol": "BAC", "qty": 1, "side": "buy", "type": "limit", "limit_price": 1}
@@ -256,3 +257,18 @@ def test_rate_limit_when_enforced_then_the_201st_is_refused_and_data_is_counted_
             other = exchange.call("GET", path, headers={"Authorization": "Bearer token"})
             assert other.status_code == 200
             assert "X-RateLimit-Limit" not in other.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/orders/", "/v2/account/", "/v2/stocks/bars/", "/api/darkpool/recent/", "//v2/clock"],
+)
+def test_path_when_a_slash_is_too_many_then_404_and_never_a_redirect(
+    exchange: ExchangeProcess, path: str
+) -> None:
+    """A client that follows would send its keys again, one that does not reads an empty body."""
+    answer = exchange.call("GET", path, allow_redirects=False, headers=HEADERS | BEARER)
+
+    assert answer.status_code == 404
+    assert "not found" in answer.text
+    assert "location" not in answer.headers

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import msgpack
 import pytest
 from alpaca.data.live.stock import StockDataStream
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -189,15 +190,21 @@ def test_handshake_when_refused_then_by_the_status_of_http(
     assert acted(exchange, fault) == 1
 
 
-def test_data_stream_when_the_connection_limit_is_met_then_406(exchange: ExchangeProcess) -> None:
-    """Connected, then refused in the stream's own words, then closed."""
+@pytest.mark.parametrize("asked", ["application/json", "application/msgpack"])
+def test_data_stream_when_the_connection_limit_is_met_then_406_in_the_clients_own_form(
+    exchange: ExchangeProcess, asked: str
+) -> None:
+    """Connected, then refused in the stream's own words, then closed: all of it in the form that
+    the handshake asked for, the greeting included.
+    """
     fault = switch_on(exchange, "connection_limit", scope=DATA)
-    with connect(f"ws://127.0.0.1:{exchange.port}/v2/iex", close_timeout=1) as stream:
-        assert json.loads(stream.recv(CALL_S)) == [{"T": "success", "msg": "connected"}]
-        stream.send(json.dumps({"action": "auth", "key": "key", "secret": "secret"}))
-        assert json.loads(stream.recv(CALL_S)) == [
-            {"T": "error", "code": 406, "msg": "connection limit exceeded"}
-        ]
+    write, read = (json.dumps, json.loads) if "json" in asked else (msgpack.packb, msgpack.unpackb)
+    address = f"ws://127.0.0.1:{exchange.port}/v2/iex"
+    with connect(address, close_timeout=1, additional_headers={"Content-Type": asked}) as stream:
+        assert read(stream.recv(CALL_S)) == [{"T": "success", "msg": "connected"}]
+        stream.send(write({"action": "auth", "key": "key", "secret": "secret"}))
+        refusal = [{"T": "error", "code": 406, "msg": "connection limit exceeded"}]
+        assert read(stream.recv(CALL_S)) == refusal
         with pytest.raises(ConnectionClosed):
             stream.recv(CALL_S)
     assert acted(exchange, fault) == 1

@@ -67,14 +67,17 @@ def test_orders_when_read_from_disk_then_each_way_finds_them(store: Store) -> No
     assert found.id == orders[3].id
     assert reader.by_id("mine") is None
     assert [one.id for one in reader.group(orders[4].id)] == [one.id for one in orders[4:]]
-    assert list(reader.scan(OrderScan(ascending=True))) == orders
-    assert list(reader.scan(OrderScan())) == orders[::-1]
+    placed = sorted(orders, key=lambda order: order.place)
+    assert list(reader.scan(OrderScan(ascending=True))) == placed
+    assert list(reader.scan(OrderScan())) == placed[::-1]
     both = frozenset({"AAA", "BBB", "ZZZ"})
-    assert list(reader.scan(OrderScan(symbols=both))) == orders[::-1]
-    assert list(reader.scan(OrderScan(ascending=True, symbols=both))) == orders
+    assert list(reader.scan(OrderScan(symbols=both))) == placed[::-1]
+    assert list(reader.scan(OrderScan(ascending=True, symbols=both))) == placed
     assert list(reader.scan(OrderScan(live=True, symbols=frozenset({"AAA"})))) == [orders[3]]
-    ended = list(reader.scan(OrderScan(live=False, ascending=True, after_seq=1, before_seq=4)))
-    assert ended == orders[1:3]
+    low, high = placed[0].place, placed[3].place
+    ended = list(reader.scan(OrderScan(live=False, ascending=True, behind=low, before=high)))
+    assert ended == [order for order in placed[1:3] if not order.is_live]
+    assert ended
 
 
 def test_activities_when_read_from_disk_then_pages_and_edges_hold(store: Store) -> None:

@@ -15,6 +15,7 @@ from tests.support.exchange_process import ROOT, ExchangeProcess, wait_until
 pytestmark = pytest.mark.integration
 
 WAIT_S = 20
+CURSORS = ("after_order_id", "before_order_id")
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_cancel_all_when_some_cannot_then_207_with_a_row_for_each(tmp_path: Path
 
 
 def test_look_up_when_lagging_then_404_until_the_order_is_seen(tmp_path: Path) -> None:
-    """A just accepted order is not found by either id, yet its client id is taken."""
+    """A just accepted order is not found by either id, nor as a cursor; its client id is taken."""
     with ExchangeProcess(tmp_path, "--speed", "10", "--switch", "lookup_lag_s=20") as exchange:
         order = send(exchange, **FAR_BUY, client_order_id="mine")
         paths = (
@@ -52,7 +53,9 @@ def test_look_up_when_lagging_then_404_until_the_order_is_seen(tmp_path: Path) -
             "/v2/orders:by_client_order_id?client_order_id=mine",
         )
 
-        assert [exchange.call("GET", path).status_code for path in paths] == [404, 404]
+        cursors = [f"/v2/orders?{name}={order['id']}" for name in CURSORS]
+        hidden = (*paths, *cursors)
+        assert [exchange.call("GET", path).status_code for path in hidden] == [404] * 4
         double = exchange.call("POST", "/v2/orders", json=FAR_BUY | {"client_order_id": "mine"})
         assert (double.status_code, double.json()["message"]) == (
             422,

@@ -121,3 +121,25 @@ def test_replacement_when_it_would_cross_then_refused_but_not_by_its_own_old_ord
     with pytest.raises(Refusal, match="wash trade"):
         venue.replace(sell, limit_price="98")
     assert venue.again(venue.replace(buy, limit_price="99")).limit_price == 99
+
+
+@pytest.mark.parametrize(
+    ("side", "rest", "crossing", "apart", "best"),
+    [
+        ("buy", ("97", "99", "98"), "98.5", "99.01", 1),
+        ("sell", ("103", "101", "102"), "101.5", "100.99", 1),
+    ],
+)
+def test_limits_when_several_rest_then_the_best_of_them_decides(
+    side: str, rest: tuple[str, ...], crossing: str, apart: str, best: int
+) -> None:
+    """A limit that crosses only one of them is refused beside that one; one beyond all is not."""
+    venue = holding()
+    resting = [venue.send(side=side, qty=1, type="limit", limit_price=price) for price in rest]
+    other = "sell" if side == "buy" else "buy"
+
+    with pytest.raises(Refusal) as caught:
+        venue.send(side=other, qty=1, type="limit", limit_price=crossing)
+
+    assert caught.value.fields["existing_order_id"] == resting[best].id
+    assert venue.send(side=other, qty=1, type="limit", limit_price=apart).is_live

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.exchange_sim.market.bar_file import (
+    HEADER,
     BarRows,
     Window,
-    open_bar_file,
     read_rows,
 )
+from services.exchange_sim.market.row_file import RowFile, note
 from shared.errors import ConfigFault
 from tests.support.bar_texts import file_text, minutes_from, row
 
@@ -26,9 +29,25 @@ GOOD = minutes_from("2019-02-11T14:30:00+00:00", 10)
 AT = "2019-02-11T15:00:00Z"
 
 
+def read(text: str, window: Window = EVERYTHING) -> BarRows:
+    """Read a file of that text, all of its pieces put together."""
+    whole = BarRows()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "X_1min.csv")
+        path.write_bytes(text.encode())
+        file = RowFile(path, "bar", HEADER)
+        note(whole, file)
+        for number in file.index.within(window):
+            rows = read_rows(file.piece(number), window)
+            note(whole, rows)
+            whole.minutes += rows.minutes
+            whole.prices += rows.prices
+    return whole
+
+
 def rows_of(rows: list[str]) -> BarRows:
     """Read a whole file of these rows."""
-    return read_rows(open_bar_file("X_1min.csv", "X", file_text(rows)), EVERYTHING)
+    return read(file_text(rows))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +111,7 @@ def test_row_when_one_comes_far_too_early_then_only_that_one_is_dropped() -> Non
 def test_file_when_it_has_windows_line_ends_and_a_byte_order_mark_then_is_read() -> None:
     """What a spreadsheet writes is a bar file too."""
     text = "\ufeff" + file_text(GOOD).replace("\n", "\r\n")
-    rows = read_rows(open_bar_file("X_1min.csv", "X", text), EVERYTHING)
+    rows = read(text)
     assert len(rows.minutes) == len(GOOD)
     assert not rows.dropped
 
@@ -101,9 +120,9 @@ def test_file_when_it_has_windows_line_ends_and_a_byte_order_mark_then_is_read()
 def test_file_when_header_is_another_then_configuration_fault_names_all(text: str) -> None:
     """The fault names the file, what was found, what is expected, and the mend."""
     with pytest.raises(ConfigFault) as caught:
-        open_bar_file("folder/X_1min.csv", "X", text)
+        read(text)
     message = str(caught.value)
-    assert "folder/X_1min.csv" in message
+    assert "/X_1min.csv is no bar file" in message
     assert "timestamp,open,high,low,close,volume" in message
     assert "Give the file that header" in message
 
@@ -119,8 +138,8 @@ def test_samples_when_many_rows_are_broken_then_ten_are_kept() -> None:
 def test_window_when_narrow_then_rows_outside_are_neither_read_nor_counted() -> None:
     """A broken row of another week is no matter of this replay."""
     whole = rows_of(GOOD)
-    file = open_bar_file("X", "X", file_text([*GOOD, "2019-03-01T15:00:00Z,-1,0,0,0,0"]))
-    rows = read_rows(file, Window(whole.minutes[2], whole.minutes[5]))
+    text = file_text([*GOOD, "2019-03-01T15:00:00Z,-1,0,0,0,0"])
+    rows = read(text, Window(whole.minutes[2], whole.minutes[5]))
     assert rows.minutes == whole.minutes[2:5]
     assert not rows.dropped
 

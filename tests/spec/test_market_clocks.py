@@ -110,6 +110,26 @@ def test_clock_when_broker_is_away_for_long_then_time_is_unknown() -> None:
     assert market.last_fault is None
 
 
+def test_clock_when_a_look_hangs_then_its_own_wait_counts_as_age() -> None:
+    """A broker that is stopped dead costs a whole silent call: time that was trusted when it began
+    is too old when it ends, and saying it once more would be a lie.
+    """
+    clock = ManualClock()
+    exchange = Exchange(clock)
+
+    def look() -> ClockReading:
+        if exchange.is_away:
+            clock.advance(4.0)  # the silence of the call
+        return exchange.look()
+
+    market = BrokerMarketClock(look, simulated_pace(1.0), clock)
+    market.reading()
+    exchange.is_away = True
+    clock.advance(2.5)
+    with pytest.raises(TransientFault, match="away"):
+        market.reading()
+
+
 def test_clock_when_never_reached_then_raises_and_asks_with_restraint() -> None:
     """Without a first look nothing is known; repeated questions are not repeated calls."""
     clock = ManualClock()

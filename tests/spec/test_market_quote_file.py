@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.exchange_sim.market.bar_file import Window
-from services.exchange_sim.market.quote_file import QUOTE_HEADER, open_quote_file, read_quotes
+from services.exchange_sim.market.bar_file import Piece, Window
+from services.exchange_sim.market.quote_file import read_quotes
 
 pytestmark = pytest.mark.unit
 
@@ -28,9 +28,8 @@ AT = "2019-02-11T15:00:00Z"
 def test_quote_row_when_broken_then_dropped_and_counted(bad: str) -> None:
     """A quote that cannot have stood, or that nobody could compute with, is left out."""
     good = "2019-02-11T15:01:00Z,99,1,100,1"
-    file = open_quote_file("X_1min_quote.csv", "X", "\n".join([QUOTE_HEADER, bad, good]))
 
-    rows = read_quotes(file, EVERYTHING)
+    rows = read_quotes(Piece("X_1min_quote.csv", 2, [bad, good]), EVERYTHING)
 
     assert len(rows.sides) == 1
     assert dict(rows.dropped) == {"quote_broken": 1}

@@ -59,6 +59,12 @@ def write_bars(folder: Path, name: str, rows: Sequence[str]) -> Path:
     return path
 
 
+def write_extended(folder: Path, symbol: str, rows: Sequence[str]) -> Path:
+    """Write a symbol's bars of extended hours beside its bar file and return their path."""
+    (folder / "extended").mkdir(exist_ok=True)
+    return write_bars(folder / "extended", f"{symbol}_1min.csv", rows)
+
+
 def replay_of(path: Path, *symbols: str, spread_bps: str = "2") -> Market:
     """Open a replay of everything in the folder or file."""
     return open_market(MarketRequest(1, Decimal(spread_bps), symbols, path))

@@ -62,3 +62,5 @@ class Occasion:
     symbols: frozenset[str] = frozenset()
     process: frozenset[str] = frozenset()
     """Names that fit the calling process: its service's and its id."""
+    is_packed: bool = False
+    """Whether a stream's client asked for msgpack."""

@@ -60,51 +60,47 @@ class Handshakes:
     ) -> None:
         """Accept the socket, hear the first words, and refuse in the stream's own language."""
         await send({"type": "websocket.accept"})
-        talk = _Talk(occasion.dialect, send)
+        talk = _Talk(occasion, send)
         await talk.greet()
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        await talk.refuse(fault, is_packed(message))
+        await talk.refuse(fault)
         if fault.kind == "refused_keys":
             # The real server leaves the client to go.
             await wait_out(self._board, fault, receive)
         await send({"type": "websocket.close", "code": _POLICY})
 
 
-def is_packed(message: Any) -> bool:
-    """Whether a client's frame is msgpack rather than JSON."""
-    raw = message.get("bytes")
-    return bool(raw) and not raw.lstrip().startswith((b"{", b"["))
-
-
 class _Talk:
-    """What a refusing server says in each stream's words."""
+    """What a refusing server says in each stream's words, in the form that the client asked for:
+    from the greeting on, as the streams themselves do (streams/dialects.py).
+    """
 
-    def __init__(self, dialect: str, send: Send) -> None:
-        self._dialect = dialect
+    def __init__(self, occasion: Occasion, send: Send) -> None:
+        self._dialect = occasion.dialect
+        self._is_packed = occasion.is_packed
         self._send = send
 
     async def greet(self) -> None:
         if self._dialect == "data_stream":
-            # Both readers take it: a JSON client reads the text, alpaca-py only discards it.
-            await self._say([{"T": "success", "msg": "connected"}], packed=False)
+            await self._say([{"T": "success", "msg": "connected"}])
 
-    async def refuse(self, fault: Fault, packed: bool) -> None:
+    async def refuse(self, fault: Fault) -> None:
         limit = fault.kind == "connection_limit"
         if self._dialect == "data_stream":
             code = CONNECTION_LIMIT_CODE if limit else _AUTH_FAILED
             words = "connection limit exceeded" if limit else "auth failed"
-            await self._say([{"T": "error", "code": code, "msg": words}], packed)
+            await self._say([{"T": "error", "code": code, "msg": words}])
         elif limit:
             data = {"code": CONNECTION_LIMIT_CODE, "message": "connection limit exceeded"}
-            await self._say({"stream": "error", "data": data}, packed)
+            await self._say({"stream": "error", "data": data})
         else:
             data = {"status": "unauthorized", "action": "authenticate"}
-            await self._say({"stream": "authorization", "data": data}, packed)
+            await self._say({"stream": "authorization", "data": data})
 
-    async def _say(self, document: Any, packed: bool) -> None:
-        if packed:
+    async def _say(self, document: Any) -> None:
+        if self._is_packed:
             await self._send({"type": "websocket.send", "bytes": msgpack.packb(document)})
         else:
             await self._send({"type": "websocket.send", "bytes": json.dumps(document).encode()})

@@ -107,6 +107,7 @@ class FaultGate:
             method=scope.get("method", "GET"),
             symbols=symbols_of(path, query, body, self._parts.symbol_of_order),
             process=self._process(scope, line),
+            is_packed=is_stream and _asks_for_msgpack(scope),
         )
 
     def _process(self, scope: Scope, line: Line | None) -> frozenset[str]:
@@ -115,6 +116,11 @@ class FaultGate:
         if not line.process:
             line.process = process_names(scope["client"][1], scope["server"][1])
         return line.process
+
+
+def _asks_for_msgpack(scope: Scope) -> bool:
+    asked = (value for name, value in scope["headers"] if name == b"content-type")
+    return any(b"msgpack" in value.lower() for value in asked)
 
 
 async def _read_whole(receive: Receive) -> tuple[bytes, Receive]:

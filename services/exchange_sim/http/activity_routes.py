@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.exchange_sim.exchange import Exchange
-from services.exchange_sim.http.replies import moment_or_none, reply, whole_number
+from services.exchange_sim.http.replies import end_or_none, moment_or_none, reply, whole_number
 from services.exchange_sim.market.calendar import NEW_YORK, new_york_day
 from services.exchange_sim.movements import Activity, Movement, MovementKind
 from services.exchange_sim.portfolio_history import (
@@ -64,7 +64,7 @@ class ActivityRoutes:
         direction = words.get("direction") or "desc"
         if direction not in _DIRECTIONS:
             raise bad_form(f"invalid direction: {direction[:20]}")
-        after, until = moment_or_none(request, "after"), moment_or_none(request, "until")
+        after, until = moment_or_none(request, "after"), end_or_none(request, "until")
         if words.get("date"):
             if after or until:
                 raise bad_form("date cannot be used with after or until")

@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from services.exchange_sim.http.data_request import LIMIT_MAX, DataRefusal, Range
 from services.exchange_sim.steps import Steps
@@ -33,6 +34,10 @@ Read = Callable[[str, Range, int], Sequence[Point]]
 _INSTANT = timedelta(microseconds=1)
 
 
+def _no_rest(_symbol: str, _moment: datetime) -> int:
+    return 0
+
+
 def _no_preparation(_symbol: str, _part: Range) -> Iterator[None]:
     yield from ()
 
@@ -48,6 +53,8 @@ class Source:
     """So much history may be read without a rest."""
     prepare: Callable[[str, Range], Iterator[None]] = _no_preparation
     """Done before a part is read, with rests of its own."""
+    rest: Callable[[str, datetime], int] = _no_rest
+    """Nanoseconds beyond the microsecond that a symbol's points have in their stamps."""
 
     def parts(self, symbol: str, span: Range) -> Iterator[Range]:
         """Return the span's parts that can hold points, in its order."""
@@ -132,6 +139,7 @@ def read_page(
 
 
 def _from(source: Source, span: Range, cursor: Cursor, count: int) -> Steps[list[Point]]:
+    span = span.exact(partial(source.rest, cursor.symbol))
     if cursor.at is None:
         return (yield from _first_points(source, cursor.symbol, span, count))
     if span.newest_first:

@@ -8,6 +8,7 @@ should not be before start", "subscription does not permit querying recent SIP d
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -18,6 +19,7 @@ from services.exchange_sim.market.calendar import NEW_YORK
 from services.exchange_sim.market.port import Timeframe
 from services.exchange_sim.market.timeframe import parse_timeframe
 from services.exchange_sim.records import Refusal
+from services.exchange_sim.stamps import rest_of
 from shared.clock import parse_utc
 
 LIMIT_DEFAULT = 1_000
@@ -32,6 +34,9 @@ _FEEDS = frozenset({"iex", "sip", "otc", "boats", "overnight", "delayed_sip"})
 _ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
 _SORTS = frozenset({"asc", "desc"})
 _SHOWN_MAX = 80
+NANOSECONDS_MAX = 999
+"""Beyond a microsecond."""
+_INSTANT = timedelta(microseconds=1)
 
 
 class DataRefusal(Refusal):
@@ -53,6 +58,21 @@ class Range:
     end: datetime
     now: datetime
     newest_first: bool
+    start_rest: int = 0
+    """Nanoseconds that the first moment lies beyond `start`."""
+    end_rest: int = NANOSECONDS_MAX
+    """Nanoseconds beyond `end` that still belong to the stretch."""
+
+    def exact(self, rest: Callable[[datetime], int]) -> Range:
+        """Return the stretch in whole microseconds, for points whose stamps have `rest` more
+        nanoseconds.
+        """
+        start, end = self.start, self.end
+        if rest(start) < self.start_rest:
+            start += _INSTANT
+        if rest(end) > self.end_rest:
+            end -= _INSTANT
+        return Range(start, end, self.now, self.newest_first)
 
 
 def symbols_of(request: Request) -> list[str]:
@@ -98,7 +118,8 @@ def range_of(request: Request, now: datetime, plan: DataPlan) -> Range:
     newest_allowed = now if plan.recent_sip or feed != "sip" else now - RECENT
     midnight = datetime.combine(now.astimezone(NEW_YORK).date(), time(0), NEW_YORK)
     start, end = moment_of(request, "start"), moment_of(request, "end")
-    if start and end and end < start:
+    start_rest, end_rest = rest_of(words.get("start") or ""), rest_of(words.get("end") or "")
+    if start and end and (end, end_rest) < (start, start_rest):
         raise DataRefusal("end should not be before start")
     if (end or newest_allowed) > newest_allowed and feed == "sip" and not plan.recent_sip:
         raise _recent_sip()
@@ -108,6 +129,8 @@ def range_of(request: Request, now: datetime, plan: DataPlan) -> Range:
         end=end or newest_allowed,
         now=now,
         newest_first=words.get("sort") == "desc",
+        start_rest=start_rest,
+        end_rest=end_rest if end else NANOSECONDS_MAX,
     )
 
 

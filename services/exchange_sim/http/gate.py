@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,12 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.exchange_sim.http.replies import encode
 from services.exchange_sim.naming import seeded_uuid
 from shared.clock import Clock
+from shared.errors import SystemFault
+from shared.telemetry.logs import log_event
 
+logger = logging.getLogger("exchange-sim")
 REQUESTS_PER_MINUTE = 200
 _WINDOW_S = 60
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 TOO_MANY = 429
+BROKEN, BROKEN_CODE, BROKEN_WORDS = 500, 50010000, "internal server error occurred"
 OAUTH_KEY_ID = "oauth"
 """Stands for the key id where a client has only a token (Alpaca's streams say it so); the
 token is then the secret key."""
@@ -151,9 +156,20 @@ class Gate:
         elif not allowed:
             document = {"code": 42910000, "message": "rate limit exceeded"}
             await _answer(send_with_headers, TOO_MANY, document)
+        elif not self._has_fresh_time():
+            document = {"code": BROKEN_CODE, "message": BROKEN_WORDS}
+            await _answer(send_with_headers, BROKEN, document)
         else:
-            self._fresh_time()
             await self._app(scope, receive, send_with_headers)
+
+    def _has_fresh_time(self) -> bool:
+        """Move market time on; False when the disk refuses what happens meanwhile."""
+        try:
+            self._fresh_time()
+        except SystemFault as fault:
+            log_event(logger, "database_refused", str(fault), level=logging.ERROR)
+            return False
+        return True
 
 
 async def _answer(send: Send, status: int, document: dict[str, object]) -> None:

@@ -36,6 +36,7 @@ from services.exchange_sim.market.port import (
     Timeframe,
 )
 from services.exchange_sim.market.timeframe import bucket_start, is_intraday
+from services.exchange_sim.stamps import tick_rest
 from services.exchange_sim.steps import Steps
 from services.exchange_sim.wire import Document
 from services.exchange_sim.wire_market import bar_document, quote_document, trade_document
@@ -125,14 +126,14 @@ class MarketDataRoutes:
             trades = self._exchange.market.trades(_tick_query(symbol, span, count))
             return [Point(trade.at, trade_document(trade)) for trade in trades]
 
-        return Source(read, self._exchange.market.history_begins, _PART)
+        return Source(read, self._exchange.market.history_begins, _PART, rest=tick_rest)
 
     def _quotes(self, _request: Request) -> Source:
         def read(symbol: str, span: Range, count: int) -> Sequence[Point]:
             quotes = self._exchange.market.quotes(_tick_query(symbol, span, count))
             return [Point(quote.at, quote_document(quote)) for quote in quotes]
 
-        return Source(read, self._exchange.market.history_begins, _PART)
+        return Source(read, self._exchange.market.history_begins, _PART, rest=tick_rest)
 
     # --- latest
 

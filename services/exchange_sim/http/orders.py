@@ -9,6 +9,7 @@ from starlette.routing import Route
 from services.exchange_sim.desk import not_found
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.replies import (
+    end_or_none,
     moment_or_none,
     read_body,
     reply,
@@ -22,7 +23,7 @@ from services.exchange_sim.listing import (
     is_visible,
     list_orders,
 )
-from services.exchange_sim.records import Refusal, SimOrder
+from services.exchange_sim.records import Place, Refusal, SimOrder
 from services.exchange_sim.ticket import bad_form, flag
 from services.exchange_sim.wire import Document, order_document
 from shared.models.orders import OrderStatus, Side
@@ -82,17 +83,19 @@ class OrderRoutes:
             status=status,
             limit=whole_number(request, "limit", ORDERS_DEFAULT, ORDERS_MAX),
             after=moment_or_none(request, "after"),
-            until=moment_or_none(request, "until"),
+            until=end_or_none(request, "until"),
             ascending=direction == "asc",
             nested=flag(words.get("nested")),
             symbols=frozenset(word_list(request, "symbols")),
             side=Side(side) if side else None,
-            after_seq=self._seq(words.get("after_order_id")),
-            before_seq=self._seq(words.get("before_order_id")),
+            behind=self._place(words.get("after_order_id")),
+            before=self._place(words.get("before_order_id")),
         )
 
-    def _seq(self, order_id: str | None) -> int | None:
-        return self._exchange.desk.order(order_id).seq if order_id else None
+    def _place(self, order_id: str | None) -> Place | None:
+        if not order_id:
+            return None
+        return self._visible(self._exchange.desk.order(order_id), order_id).place
 
     async def one(self, request: Request) -> Response:
         """GET by the broker's id."""

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.exchange_sim.account import available_qty
 from services.exchange_sim.desk import not_found
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.asset_routes import symbol_of
@@ -56,7 +55,7 @@ class PositionRoutes:
 
     def _document(self, position: SimPosition) -> Document:
         exchange, symbol, now = self._exchange, position.symbol, self._exchange.now
-        available = available_qty(position, exchange.books.live_orders(symbol))
+        available = exchange.books.available(position)
         current = exchange.tape.last(symbol, now) or position.avg_entry_price
         lastday = exchange.market.prior_close(symbol, now) or current
         return position_document(position, available, (current, lastday))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.exchange_sim.admission import plain
 from services.exchange_sim.records import Refusal
+from services.exchange_sim.stamps import rest_of
 from services.exchange_sim.ticket import bad_form
 from shared.clock import parse_utc
 
@@ -20,6 +21,7 @@ _MALFORMED = 40010000
 _TOO_LARGE = 413
 BODY_BYTES_MAX = 1_000_000
 _NUMBER_CHARACTERS_MAX = 9
+_MICROSECOND = timedelta(microseconds=1)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """A later moment means for ever; it is cut so that a day can be added to it."""
 
@@ -87,9 +89,19 @@ def moment_of(text: str, name: str) -> datetime:
 
 
 def moment_or_none(request: Request, name: str) -> datetime | None:
-    """Read an optional stamp of the query."""
+    """Read an optional stamp of the query, cut to the microsecond: exact as an exclusive lower
+    bound of moments that have no more digits.
+    """
     text = request.query_params.get(name)
     return moment_of(text, name) if text else None
+
+
+def end_or_none(request: Request, name: str) -> datetime | None:
+    """Read an optional stamp as an exclusive upper bound: rounded up to the microsecond."""
+    moment = moment_or_none(request, name)
+    if moment is None or rest_of(request.query_params[name]) == 0:
+        return moment
+    return moment + _MICROSECOND
 
 
 def whole_number(request: Request, name: str, default: int, most: int) -> int:

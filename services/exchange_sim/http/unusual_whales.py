@@ -288,6 +288,8 @@ async def _no_endpoint(request: Request, failure: Exception) -> Response:
 
 def whale_application(routes: list[Route]) -> Starlette:
     """Return the vendor's endpoints as an application of their own."""
-    return Starlette(
+    application = Starlette(
         routes=list(routes), exception_handlers={Refusal: _refused, HTTPException: _no_endpoint}
     )
+    application.router.redirect_slashes = False
+    return application

@@ -1,23 +1,22 @@
 """One bar file: which rows are bars, and why the others are not. Pure: text in, rows out.
 
-A file is read by windows of time, so that a week out of years costs a week. Broken rows are
-dropped, counted by reason, and the first ten of a file kept word for word. Among rows in the
-wrong order the fewest possible are dropped, so that one stray row does not take the day along.
+A file is read piece by piece (row_file.py). Broken rows are dropped, counted by reason, and the
+first ten of a file kept word for word. Among rows in the wrong order the fewest possible are
+dropped, so that one stray row does not take the day along.
 """
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
 
 from services.exchange_sim.market.port import DroppedRow
 from shared.clock import parse_utc
-from shared.errors import ConfigFault
 from shared.models.market import Candle
 
 HEADER = "timestamp,open,high,low,close,volume"
@@ -42,8 +41,8 @@ _MINUTE_OF_TEXT = {
 Prices = tuple[Decimal, Decimal, Decimal, Decimal, int]
 """open, high, low, close, volume."""
 
-SessionMinutes = Callable[[int], tuple[int, int] | None]
-"""UTC day since 1970 → first and past-the-last epoch minute of its session."""
+SessionMinutes = Callable[[int], Sequence[tuple[int, int]]]
+"""UTC day since 1970 → first and past-the-last epoch minutes of what may trade on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +64,14 @@ class BarRows:
 
 
 @dataclass(frozen=True, slots=True)
-class BarFile:
-    """A file whose header says that it is a bar file."""
+class Piece:
+    """Lines of a file that lie together."""
 
     name: str
-    symbol: str
-    lines: tuple[str, ...]
-    """All lines, the header included."""
-    digest: str
-    """Names the content: the first characters of its SHA-256."""
+    """The file's."""
+    first_line: int
+    """Line number of the first one; the file's header is 1."""
+    lines: Sequence[str]
 
 
 def epoch_minute(moment: datetime) -> int:
@@ -91,69 +89,41 @@ def candle_of(symbol: str, start: datetime, prices: Prices) -> Candle:
     return Candle(symbol, start, *prices)
 
 
-def open_bar_file(name: str, symbol: str, text: str) -> BarFile:
-    """Return the file when its first line is the header of a bar file.
-
-    Raises ConfigFault naming the file, what was found, what is expected and the mend.
-    """
-    lines = text.removeprefix("\ufeff").split("\n")
-    found = lines[0].strip()
-    if found != HEADER:
-        shown = repr(found[:ROW_CHARACTERS_KEPT]) if found else "nothing"
-        raise ConfigFault(
-            f"SIM_REPLAY: {name} is no bar file: its first line is {shown}, expected "
-            f"{HEADER!r}. Give the file that header and its columns, or point SIM_REPLAY at "
-            "another file or folder."
-        )
-    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
-    return BarFile(name=name, symbol=symbol, lines=tuple(lines), digest=digest)
-
-
 def read_rows(
-    file: BarFile,
-    window: Window,
-    session_minutes: SessionMinutes | None = None,
-    *,
-    count_unplaced: bool = True,
+    piece: Piece, window: Window, session_minutes: SessionMinutes | None = None
 ) -> BarRows:
-    """Return the file's bars within the window.
+    """Return the piece's bars within the window.
 
     With `session_minutes` rows outside their day's session are dropped as `outside_session`.
-    Rows whose timestamp is unreadable belong to no window: they are counted only with
-    `count_unplaced`, so that a second window does not count them twice.
+    Rows whose timestamp is unreadable belong to no window: whoever indexes the file counts them.
     """
     rows = BarRows()
     found: list[tuple[int, Prices, int]] = []
     in_order = True
     newest = -1
-    bounds_of_day: dict[int, tuple[int, int] | None] = {}
+    spans_of_day: dict[int, Sequence[tuple[int, int]]] = {}
     read_minute = MinuteReader().read
-    for number, line in enumerate(file.lines[1:], start=2):
+    for number, line in enumerate(piece.lines, start=piece.first_line):
         fields = line.split(",")
         minute = read_minute(fields[0])
-        if minute is None:
-            if count_unplaced and line.strip():
-                _drop(rows, file, number, "timestamp")
-            continue
-        if not window.first <= minute < window.end:
+        if minute is None or not window.first <= minute < window.end:
             continue
         prices = _read_prices(fields)
         if isinstance(prices, str):
-            _drop(rows, file, number, prices)
+            drop(rows, piece, number, prices)
             continue
         if session_minutes is not None:
             day = minute // MINUTES_PER_DAY
-            if day not in bounds_of_day:
-                bounds_of_day[day] = session_minutes(day)
-            bounds = bounds_of_day[day]
-            if bounds is None or not bounds[0] <= minute < bounds[1]:
-                _drop(rows, file, number, "outside_session")
+            if day not in spans_of_day:
+                spans_of_day[day] = session_minutes(day)
+            if not any(first <= minute < end for first, end in spans_of_day[day]):
+                drop(rows, piece, number, "outside_session")
                 continue
         in_order = in_order and minute > newest
         newest = minute
         found.append((minute, prices, number))
     if not in_order:
-        found = _sorted_part(file, found, rows)
+        found = _sorted_part(piece, found, rows)
     rows.minutes = [minute for minute, _, _ in found]
     rows.prices = [prices for _, prices, _ in found]
     return rows
@@ -229,21 +199,21 @@ def _why_no_bar(opened: Decimal, high: Decimal, low: Decimal, close: Decimal) ->
 
 
 def _sorted_part(
-    file: BarFile, found: list[tuple[int, Prices, int]], rows: BarRows
+    piece: Piece, found: list[tuple[int, Prices, int]], rows: BarRows
 ) -> list[tuple[int, Prices, int]]:
     """Return the longest strictly rising run of rows; drop repeated and misplaced ones."""
     seen: set[int] = set()
     unique: list[tuple[int, Prices, int]] = []
     for row in found:
         if row[0] in seen:
-            _drop(rows, file, row[2], "duplicate")
+            drop(rows, piece, row[2], "duplicate")
         else:
             seen.add(row[0])
             unique.append(row)
     kept = set(_longest_rising([minute for minute, _, _ in unique]))
     for index, row in enumerate(unique):
         if index not in kept:
-            _drop(rows, file, row[2], "unsorted")
+            drop(rows, piece, row[2], "unsorted")
     return [row for index, row in enumerate(unique) if index in kept]
 
 
@@ -269,8 +239,16 @@ def _longest_rising(values: list[int]) -> list[int]:
     return chain[::-1]
 
 
-def _drop(rows: BarRows, file: BarFile, number: int, reason: str) -> None:
+class Dropped(Protocol):
+    """Whatever counts rows that are left out."""
+
+    dropped: Counter[str]
+    samples: list[DroppedRow]
+
+
+def drop(rows: Dropped, piece: Piece, number: int, reason: str) -> None:
+    """Count a row that is left out, and keep its text while there is room."""
     rows.dropped[reason] += 1
     if len(rows.samples) < DROPPED_SAMPLES_MAX:
-        text = file.lines[number - 1].rstrip("\r")[:ROW_CHARACTERS_KEPT]
-        rows.samples.append(DroppedRow(file.name, number, reason, text))
+        text = piece.lines[number - piece.first_line].rstrip("\r")[:ROW_CHARACTERS_KEPT]
+        rows.samples.append(DroppedRow(piece.name, number, reason, text))

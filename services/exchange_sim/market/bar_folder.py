@@ -1,14 +1,16 @@
-"""Finding and reading the files of a replay: the only part of the market that touches the disk."""
+"""Finding the files of a replay."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from services.exchange_sim.market.bar_file import HEADER, BarFile, open_bar_file
-from services.exchange_sim.market.quote_file import QuoteFile, open_quote_file
+from services.exchange_sim.market.bar_file import HEADER
+from services.exchange_sim.market.quote_file import QUOTE_HEADER
+from services.exchange_sim.market.row_file import RowFile
+from services.exchange_sim.market.series import SeriesFiles
 from services.exchange_sim.splits import FileSplit, read_splits
 from shared.errors import ConfigFault
 
@@ -16,18 +18,18 @@ MINUTE_SUFFIX = "_1min.csv"
 DAY_SUFFIX = "_1day.csv"
 QUOTE_SUFFIX = "_1min_quote.csv"
 SPLITS_FILE = "splits.csv"
-FILE_BYTES_MAX = 512 * 1024 * 1024
+QUOTE_FOLDER, EXTENDED_FOLDER = "quotes", "extended"
+SPLITS_BYTES_MAX = 16 * 1024 * 1024
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayFiles:
-    """The files of a replay by symbol; every minute symbol has a minute file."""
+    """The files of a replay."""
 
     origin: Path
-    minute: dict[str, BarFile]
-    daily: dict[str, BarFile] = field(default_factory=dict)
-    quotes: dict[str, QuoteFile] = field(default_factory=dict)
+    series: dict[str, SeriesFiles]
+    """By symbol, sorted."""
     splits: tuple[FileSplit, ...] = ()
 
 
@@ -35,7 +37,8 @@ def read_replay_files(path: Path, symbols: Sequence[str] = ()) -> ReplayFiles:
     """Read the bar files under `path`, a folder or one file; only those of `symbols` if given.
 
     Of a folder: `<SYM>_1min.csv` at its top level, `<SYM>_1day.csv` beside them for older
-    history, `quotes/<SYM>_1min_quote.csv` for real bids and asks, `splits.csv` for splits.
+    history, `quotes/<SYM>_1min_quote.csv` for real bids and asks, `extended/<SYM>_1min.csv` for
+    the hours before and after the sessions, `splits.csv` for splits.
     Raises ConfigFault naming the file, what is expected and the mend.
     """
     minute_paths = _minute_paths(path)
@@ -47,18 +50,23 @@ def read_replay_files(path: Path, symbols: Sequence[str] = ()) -> ReplayFiles:
                 f"{', '.join(sorted(minute_paths))}. Remove them from SYMBOLS or add the files."
             )
         minute_paths = {symbol: minute_paths[symbol] for symbol in symbols}
-    minute: dict[str, BarFile] = {}
-    daily: dict[str, BarFile] = {}
-    quotes: dict[str, QuoteFile] = {}
-    for symbol, file in sorted(minute_paths.items()):
-        minute[symbol] = open_bar_file(str(file), symbol, _text_of(file))
-        day_file = file.parent / f"{symbol}{DAY_SUFFIX}"
-        if day_file != file and day_file.is_file():
-            daily[symbol] = open_bar_file(str(day_file), symbol, _text_of(day_file))
-        quote_file = file.parent / "quotes" / f"{symbol}{QUOTE_SUFFIX}"
-        if quote_file.is_file():
-            quotes[symbol] = open_quote_file(str(quote_file), symbol, _text_of(quote_file))
-    return ReplayFiles(path, minute, daily, quotes, _splits_beside(path))
+    series = {symbol: _files_of(symbol, file) for symbol, file in sorted(minute_paths.items())}
+    return ReplayFiles(path, series, _splits_beside(path))
+
+
+def _files_of(symbol: str, minute: Path) -> SeriesFiles:
+    daily = minute.parent / f"{symbol}{DAY_SUFFIX}"
+    quotes = minute.parent / QUOTE_FOLDER / f"{symbol}{QUOTE_SUFFIX}"
+    extended = minute.parent / EXTENDED_FOLDER / f"{symbol}{MINUTE_SUFFIX}"
+    has_daily = daily != minute and daily.is_file()
+    return SeriesFiles(
+        minute=RowFile(minute, "bar", HEADER),
+        daily=RowFile(daily, "bar", HEADER) if has_daily else None,
+        quotes=RowFile(quotes, "quote", QUOTE_HEADER, "quote_timestamp")
+        if quotes.is_file()
+        else None,
+        extended=RowFile(extended, "bar", HEADER) if extended.is_file() else None,
+    )
 
 
 def _splits_beside(path: Path) -> tuple[FileSplit, ...]:
@@ -66,7 +74,7 @@ def _splits_beside(path: Path) -> tuple[FileSplit, ...]:
     if not file.is_file():
         return ()
     try:
-        return read_splits(_text_of(file).splitlines(), str(file))
+        return read_splits(_splits_text(file).splitlines(), str(file))
     except ValueError as error:
         raise ConfigFault(f"SIM_REPLAY: {error}, or remove the file.") from error
 
@@ -105,13 +113,11 @@ def _symbol_of(path: Path) -> str:
     return symbol
 
 
-def _text_of(path: Path) -> str:
+def _splits_text(path: Path) -> str:
     try:
         size = path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise ConfigFault(
-                f"SIM_REPLAY: {path} has {size} bytes, more than {FILE_BYTES_MAX}; split it."
-            )
+        if size > SPLITS_BYTES_MAX:
+            raise ConfigFault(f"SIM_REPLAY: {path} has {size} bytes, more than {SPLITS_BYTES_MAX}.")
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
         raise ConfigFault(

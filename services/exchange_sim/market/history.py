@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeVar
 
 from services.exchange_sim.market.port import (
+    ONE_MINUTE,
     BarQuery,
     BarUnit,
     TickQuery,
@@ -48,7 +49,7 @@ def traded(candle: Candle) -> TradedBar:
 
 def bar_page(bars: Iterable[TradedBar], query: BarQuery) -> tuple[TradedBar, ...]:
     """Return the bars asked for of shorter ones, which must come oldest first."""
-    merged = merge_traded(bars, query.timeframe)
+    merged = bars if query.timeframe == ONE_MINUTE else merge_traded(bars, query.timeframe)
     wanted: list[TradedBar] = []
     for bar in merged:
         if bar.candle.start > query.end or len(wanted) == query.limit:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from services.exchange_sim.market.port import Market
 from services.exchange_sim.market.rebased import RebasedMarket
 from services.exchange_sim.market.replay import ReplayMarket
 from services.exchange_sim.market.seeded import HISTORY_DAYS, SeededMarket
-from services.exchange_sim.market.series import Series, SeriesFiles, day_stamp
+from services.exchange_sim.market.series import Hours, Series, day_stamp
+from services.exchange_sim.market.session_minutes import extended_minutes, regular_minutes
 from shared.errors import ConfigFault
 
-_EPOCH_DAY = date(1970, 1, 1)
 _WHOLE_FILE = Window(first=0, end=2**40)
 
 
@@ -39,12 +39,15 @@ class MarketRequest:
     """Last New York day of the replay, None: the files' last."""
     history_days: int = HISTORY_DAYS
     """How long before its beginning the seeded market's past reaches back."""
+    begins_at: datetime | None = None
+    """First moment of a new account in the seeded market, None: the market's own fixed one."""
 
 
 def open_market(request: MarketRequest) -> Market:
     """Open the requested market; raises ConfigFault with the mend when its files will not do."""
     if request.replay is None:
         market = SeededMarket(request.seed, request.symbols, request.spread_bps)
+        market.begins_at = request.begins_at or market.begins_at
         market.reach_back(request.history_days)
         return market
     return _open_replay(request, read_replay_files(request.replay, request.symbols))
@@ -52,17 +55,11 @@ def open_market(request: MarketRequest) -> Market:
 
 def _open_replay(request: MarketRequest, files: ReplayFiles) -> Market:
     window = _window(request.from_date, request.to_date)
-    session_minutes = _session_minutes()
-    series = [
-        Series(
-            SeriesFiles(file, files.daily.get(symbol), files.quotes.get(symbol)),
-            window,
-            session_minutes,
-        )
-        for symbol, file in files.minute.items()
-    ]
-    playing = [one for one in series if one.minutes]
-    silent = [one.symbol for one in series if not one.minutes]
+    calendar = NyseCalendar()
+    hours = Hours(regular_minutes(calendar), extended_minutes(calendar))
+    series = [Series(symbol, one, window, hours) for symbol, one in files.series.items()]
+    playing = [one for one in series if one.plays]
+    silent = [one.symbol for one in series if not one.plays]
     span = f"from {request.from_date or 'the first'} to {request.to_date or 'the last'} day"
     if not playing:
         raise ConfigFault(
@@ -84,19 +81,6 @@ def _window(from_date: date | None, to_date: date | None) -> Window:
     return Window(first, end)
 
 
-def _session_minutes() -> Callable[[int], tuple[int, int] | None]:
-    calendar = NyseCalendar()
-
-    def minutes_of(utc_day: int) -> tuple[int, int] | None:
-        # Regular sessions lie within one UTC day, which has the date of the New York day.
-        session = calendar.session(_EPOCH_DAY + timedelta(days=utc_day))
-        if session is None:
-            return None
-        return epoch_minute(session.opens_at), epoch_minute(session.closes_at)
-
-    return minutes_of
-
-
 def _dropped_text(series: Sequence[Series]) -> str:
     reasons = sorted({reason for one in series for reason in one.dropped})
     count = sum(one.dropped.total() for one in series)
@@ -107,7 +91,7 @@ def _identity(request: MarketRequest, playing: Sequence[Series]) -> str:
     """Name the very prices: another file content or range is another market."""
     digest = hashlib.sha256()
     for one in playing:
-        digest.update(f"{one.symbol}:{one.digest}:{one.minutes[0]}:{one.minutes[-1]};".encode())
-    first = minute_moment(min(one.minutes[0] for one in playing)).date()
-    last = minute_moment(max(one.minutes[-1] for one in playing)).date()
+        digest.update(f"{one.symbol}:{one.digest}:{one.bounds[0]}:{one.bounds[1]};".encode())
+    first = minute_moment(min(one.bounds[0] for one in playing)).date()
+    last = minute_moment(max(one.bounds[1] for one in playing)).date()
     return f"replay {first}..{last} seed {request.seed} files {digest.hexdigest()[:16]}"

@@ -1,14 +1,12 @@
 """What the exchange's engine may ask of a market: sessions, bars, and what happens when.
 
 A market keeps no position in time: every answer follows from the arguments alone, so that the
-engine can restart at any saved moment and meets the same market again. The engine owns market
-time ("now"), moves it, and asks in one of two ways:
-
+engine meets the same market again after a restart. It moves market time and asks in two ways:
 - free running: `events(after, until)`, everything that happens in that stretch, in order;
   `next_event_at` says how long nothing happens, `skip_closed` jumps over nights;
 - lock-step: `minute_after(minute)`, the next minute in which anything trades, with its bars.
 
-Nothing here shows anything later than the `now` it is asked for.
+Nothing here shows anything later than its `now`.
 """
 
 from __future__ import annotations
@@ -106,20 +104,28 @@ class TradedBar:
         return self.turnover / candle.volume if candle.volume else candle.close
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
+@dataclass(frozen=True)
+class SessionEdge:
+    """Something of a trading day begins or ends."""
+
+    at: datetime
+    session: Session
+
+
+class EarlyOpened(SessionEdge):
+    """The pre-market begins: only orders with extended hours trade until the session."""
+
+
+class SessionOpened(SessionEdge):
     """A session begins; orders queued overnight become live before the first bar's open."""
 
-    at: datetime
-    session: Session
 
-
-@dataclass(frozen=True, slots=True)
-class SessionClosed:
+class SessionClosed(SessionEdge):
     """A session ends; day orders expire after the last bar's close."""
 
-    at: datetime
-    session: Session
+
+class LateClosed(SessionEdge):
+    """The after-hours end; the day's orders with extended hours expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,8 @@ class TradeTick:
     symbol: str
     price: Decimal
     size: int
+    extended: bool = False
+    """Whether it was made outside the session, in extended hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +167,8 @@ class BarClosed:
     candle: Candle
 
 
-MarketEvent = SessionOpened | SessionClosed | BarOpened | QuoteTick | TradeTick | BarClosed
-"""Order at the same moment: BarClosed and its closing QuoteTick, SessionClosed, SessionOpened,
+MarketEvent = SessionEdge | BarOpened | QuoteTick | TradeTick | BarClosed
+"""Order at the same moment: BarClosed and its closing QuoteTick, what ends, what begins,
 BarOpened and its QuoteTick, TradeTick; within each by symbol."""
 
 
@@ -173,8 +181,8 @@ class MinuteStep:
     candles: tuple[Candle, ...]
     """By symbol; a symbol without a trade in this minute is absent."""
     events: tuple[MarketEvent, ...]
-    """The same minute as events, in order: SessionOpened, for each candle BarOpened and the
-    quote around its open, for each candle BarClosed and its closing quote, SessionClosed."""
+    """The same minute as events, in order: what begins before it, for each candle BarOpened and
+    the quote around its open, for each candle BarClosed and its closing quote, what ends."""
     session: Session
     opens_session: bool
     """First minute of its session: queued orders become live before its open."""
@@ -210,11 +218,11 @@ class Market(Protocol):
 
     @property
     def begins_at(self) -> datetime:
-        """Market time of a new simulated account: an open session's first moment."""
+        """Market time of a new account: a trading day's first moment."""
 
     @property
     def ends_at(self) -> datetime | None:
-        """The last session's close of a replay; None for a market without end."""
+        """The end of a replay's last trading day; None for a market without end."""
 
     @property
     def identity(self) -> str:
@@ -279,8 +287,8 @@ class Market(Protocol):
         """Return when something next happens later than that; None at the end of a replay."""
 
     def skip_closed(self, now: datetime) -> datetime:
-        """Return `now` while a session with bars runs, else the opening of the next one with
-        bars; `now` again when the replay has ended.
+        """Return `now` while a day with bars runs (extended hours too where they have some) or
+        the replay has ended, else the beginning of the next day.
         """
 
     def has_ended(self, now: datetime) -> bool:

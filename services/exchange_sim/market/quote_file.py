@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from services.exchange_sim.market.bar_file import (
-    DROPPED_SAMPLES_MAX,
     PRICE_MAX,
     PRICE_MIN,
-    ROW_CHARACTERS_KEPT,
     MinuteReader,
+    Piece,
     Window,
+    drop,
 )
 from services.exchange_sim.market.port import DroppedRow
-from shared.errors import ConfigFault
 
 QUOTE_HEADER = "timestamp,bid_close,bid_size,ask_close,ask_size"
 SIZE_MAX = 10**12
@@ -23,15 +22,6 @@ _COLUMNS = 5
 
 Sides = tuple[Decimal, int, Decimal, int]
 """bid, bid size, ask, ask size."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuoteFile:
-    """A file whose header says that it holds quotes."""
-
-    name: str
-    symbol: str
-    lines: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -43,43 +33,20 @@ class QuoteRows:
     samples: list[DroppedRow] = field(default_factory=list)
 
 
-def open_quote_file(name: str, symbol: str, text: str) -> QuoteFile:
-    """Return the file when its first line is the header of a quote file.
-
-    Raises ConfigFault naming the file, what was found, what is expected and the mend.
-    """
-    lines = text.removeprefix("\ufeff").split("\n")
-    found = lines[0].strip()
-    if found != QUOTE_HEADER:
-        raise ConfigFault(
-            f"SIM_REPLAY: {name} is no quote file: its first line is "
-            f"{found[:ROW_CHARACTERS_KEPT]!r}, expected {QUOTE_HEADER!r}. Mend or remove it."
-        )
-    return QuoteFile(name=name, symbol=symbol, lines=tuple(lines))
-
-
-def read_quotes(file: QuoteFile, window: Window) -> QuoteRows:
-    """Return the file's quotes within the window; of a repeated minute the first one counts."""
+def read_quotes(piece: Piece, window: Window) -> QuoteRows:
+    """Return the piece's quotes within the window; of a repeated minute the first one counts."""
     rows = QuoteRows()
     read_minute = MinuteReader().read
-    for number, line in enumerate(file.lines[1:], start=2):
+    for number, line in enumerate(piece.lines, start=piece.first_line):
         fields = line.split(",")
         minute = read_minute(fields[0])
-        if minute is not None and not window.first <= minute < window.end:
+        if minute is None or not window.first <= minute < window.end:
             continue
-        if minute is None and not line.strip():
-            continue
-        reason = "quote_timestamp"
-        if minute is not None:
-            sides = _read_sides(fields)
-            if sides is not None and minute not in rows.sides:
-                rows.sides[minute] = sides
-                continue
-            reason = "quote_broken" if sides is None else "quote_duplicate"
-        rows.dropped[reason] += 1
-        if len(rows.samples) < DROPPED_SAMPLES_MAX:
-            text = line.rstrip("\r")[:ROW_CHARACTERS_KEPT]
-            rows.samples.append(DroppedRow(file.name, number, reason, text))
+        sides = _read_sides(fields)
+        if sides is not None and minute not in rows.sides:
+            rows.sides[minute] = sides
+        else:
+            drop(rows, piece, number, "quote_broken" if sides is None else "quote_duplicate")
     return rows
 
 

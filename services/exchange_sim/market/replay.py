@@ -1,8 +1,7 @@
-"""The market of recorded bars: the files' minutes inside the exchange's real sessions. Pure."""
+"""The market of recorded bars: the files' minutes inside the exchange's real hours."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -40,10 +39,10 @@ from services.exchange_sim.market.port import (
     TradedBar,
     TradeTick,
 )
-from services.exchange_sim.market.replay_days import Day, days_of
+from services.exchange_sim.market.replay_days import Day, Days
+from services.exchange_sim.market.replay_quotes import ReplayQuotes
 from services.exchange_sim.market.replay_ticks import newest_trade, recorded_trades
 from services.exchange_sim.market.series import Series, day_stamp
-from services.exchange_sim.market.spread import quote_around
 from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
@@ -51,6 +50,8 @@ from shared.models.market import Candle, Quote
 _ONE_MINUTE = timedelta(minutes=1)
 _ONE_DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
+_FAR = 2**40
+"""Minutes; further than any date."""
 _CLOSE_AGE_DAYS_MAX = 10
 """An older close says nothing about today's price."""
 
@@ -62,16 +63,27 @@ class ReplayMarket:
 
     def __init__(self, series: Sequence[Series], spread_bps: Decimal, identity: str) -> None:
         self._series = {one.symbol: one for one in series}
-        self._spread_bps = spread_bps
+        self._quotes = ReplayQuotes(self._series, spread_bps)
         self._calendar = NyseCalendar()
-        self._minutes = sorted({minute for one in series for minute in one.minutes})
-        self._days = days_of(self._minutes, self._calendar)
-        self._closes = [day.session.closes_at for day in self._days]
-        self._ends = [day.end for day in self._days]
+        self._days = Days(self, self._calendar)
         self.identity = identity
         self.symbols = tuple(sorted(self._series))
-        self.begins_at = self._days[0].session.opens_at
-        self.ends_at = self._days[-1].session.closes_at
+        newest = self.newest_minute(_FAR)
+        first = self._days.after(-_FAR)
+        if first is None or newest is None:
+            raise ValueError("a replay needs at least one bar")
+        self.begins_at = first.begins_at
+        self.ends_at = self._days.of(newest).ends_at
+
+    def next_minute(self, minute: int) -> int | None:
+        """Return the first minute later than that epoch minute in which anything trades."""
+        found = (one.next_minute(minute) for one in self._series.values())
+        return min((one for one in found if one is not None), default=None)
+
+    def newest_minute(self, minute: int) -> int | None:
+        """Return the last minute in which anything trades that is no later."""
+        found = (one.newest(minute) for one in self._series.values())
+        return max((epoch_minute(one.start) for one in found if one), default=None)
 
     @property
     def dropped_rows(self) -> Mapping[str, int]:
@@ -137,11 +149,11 @@ class ReplayMarket:
 
     def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
         """Return the trades that each recorded minute is taken to be made of."""
-        return self._ticks(recorded_trades, query)
+        return self._ticks(self._minute_trades, query)
 
     def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
         """Return the quotes around each minute's open and at its close."""
-        return self._ticks(self._minute_quotes, query)
+        return self._ticks(self._quotes.of_minute, query)
 
     def _ticks(self, of: Callable[[Candle], list[Tick]], query: TickQuery) -> tuple[Tick, ...]:
         series = self._series.get(query.symbol)
@@ -156,8 +168,9 @@ class ReplayMarket:
 
         return from_either_end(query, read, ticks_look(query))
 
-    def _minute_quotes(self, candle: Candle) -> list[Quote]:
-        return [self._opening_quote(candle), self._closing_quote(candle)]
+    def _minute_trades(self, candle: Candle) -> list[TradeTick]:
+        extended = self._series[candle.symbol].is_extended(epoch_minute(candle.start))
+        return recorded_trades(candle, extended=extended)
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         """Return the newest quote from before that time, None before the window's first bar."""
@@ -166,14 +179,14 @@ class ReplayMarket:
         if candle is None:
             return None
         if candle.start + _ONE_MINUTE <= now:
-            return self._closing_quote(candle)
-        return self._opening_quote(candle)
+            return self._quotes.closing(candle)
+        return self._quotes.opening(candle)
 
     def last_trade(self, symbol: str, now: datetime) -> TradeTick | None:
         """Return the newest trade from before that time, None before the window's first bar."""
         series = self._series.get(symbol)
         candle = series.newest(epoch_minute(now - _INSTANT)) if series else None
-        return None if candle is None else newest_trade(candle, now)
+        return None if candle is None else newest_trade(candle, self._minute_trades(candle), now)
 
     def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
         """Return the close of the last ended session, or of one shortly before it."""
@@ -188,35 +201,32 @@ class ReplayMarket:
                 return bar.candle.close
         return None
 
-    def _opening_quote(self, candle: Candle) -> Quote:
-        return quote_around(candle.symbol, candle.start, candle.open, self._spread_bps)
-
-    def _closing_quote(self, candle: Candle) -> Quote:
-        at = candle.start + _ONE_MINUTE
-        sides = self._series[candle.symbol].quote_sides(epoch_minute(candle.start))
-        if sides is None:
-            return quote_around(candle.symbol, at, candle.close, self._spread_bps)
-        bid, bid_size, ask, ask_size = sides
-        return Quote(candle.symbol, at, bid, ask, bid_size, ask_size)
-
     def _day_events(self, day: Day, after: datetime, until: datetime) -> Iterator[MarketEvent]:
-        """Yield the day's events of the minutes that touch the stretch, session edges included."""
-        yield SessionOpened(day.session.opens_at, day.session)
-        low = bisect_left(self._minutes, epoch_minute(after) - 1, day.first, day.end)
-        high = bisect_right(self._minutes, epoch_minute(until), day.first, day.end)
-        for minute in self._minutes[low:high]:
+        """Yield the day's events of the minutes that touch the stretch, all its edges included."""
+        first = max(day.first, epoch_minute(after) - 1)
+        end = min(day.last, epoch_minute(until)) + 1
+        for edge in day.edges():
+            edge_minute = epoch_minute(edge.at)
+            yield from self._minutes_events(first, min(end, edge_minute))
+            first = max(first, edge_minute)
+            yield edge
+        yield from self._minutes_events(first, end)
+
+    def _minutes_events(self, first: int, end: int) -> Iterator[MarketEvent]:
+        minute = self.next_minute(first - 1)
+        while minute is not None and minute < end:
             yield from self._minute_events(minute)
-        yield SessionClosed(day.session.closes_at, day.session)
+            minute = self.next_minute(minute)
 
     def _minute_events(self, minute: int) -> Iterator[MarketEvent]:
         candles = self._candles(minute)
         start = minute_moment(minute)
         for candle in candles:
             yield BarOpened(start, candle.symbol, candle.open)
-            yield QuoteTick(start, self._opening_quote(candle))
+            yield QuoteTick(start, self._quotes.opening(candle))
         for candle in candles:
             yield BarClosed(start + _ONE_MINUTE, candle)
-            yield QuoteTick(start + _ONE_MINUTE, self._closing_quote(candle))
+            yield QuoteTick(start + _ONE_MINUTE, self._quotes.closing(candle))
 
     def _candles(self, minute: int) -> list[Candle]:
         found = (self._series[symbol].at(minute) for symbol in self.symbols)
@@ -224,41 +234,34 @@ class ReplayMarket:
 
     def events(self, after: datetime, until: datetime) -> tuple[MarketEvent, ...]:
         """Return what happens in after < at <= until, in order."""
-        return tuple(
-            event
-            for day in self._days_from(after)
-            if day.session.opens_at <= until
-            for event in self._day_events(day, after, until)
-            if after < event.at <= until
-        )
+        found: list[MarketEvent] = []
+        for day in self._days.since(after):
+            if day.begins_at > until:
+                break
+            events = self._day_events(day, after, until)
+            found.extend(event for event in events if after < event.at <= until)
+        return tuple(found)
 
     def first_events(self) -> tuple[MarketEvent, ...]:
         """Return what happens at `begins_at` itself."""
         return self.events(self.begins_at - _INSTANT, self.begins_at)
 
-    def _days_from(self, moment: datetime) -> list[Day]:
-        """Return the days that close later than that moment."""
-        return self._days[bisect_right(self._closes, moment) :]
-
     def next_event_at(self, after: datetime) -> datetime | None:
         """Return when something next happens later than that; None at the end."""
-        upcoming = self._days_from(after)
-        if not upcoming:
+        day = next(self._days.since(after), None)
+        if day is None:
             return None
-        day = upcoming[0]
-        if after < day.session.opens_at:
-            return day.session.opens_at
-        minute = epoch_minute(after)
-        index = bisect_left(self._minutes, minute, day.first, day.end)
-        if index == day.end:
-            return day.session.closes_at
-        is_running = self._minutes[index] == minute
-        return minute_moment(minute + 1 if is_running else self._minutes[index])
+        moments = [edge.at for edge in day.edges()]
+        running = epoch_minute(after)
+        upcoming = self.next_minute(running - 1)
+        if upcoming is not None and upcoming <= day.last:
+            moments.append(minute_moment(upcoming + 1 if upcoming == running else upcoming))
+        return min(moment for moment in moments if moment > after)
 
     def skip_closed(self, now: datetime) -> datetime:
-        """Return `now` while a session with bars runs, else the opening of the next one."""
-        upcoming = self._days_from(now)
-        return max(now, upcoming[0].session.opens_at) if upcoming else now
+        """Return `now` while a trading day runs, else the beginning of the next one."""
+        day = next(self._days.since(now), None)
+        return max(now, day.begins_at) if day else now
 
     def has_ended(self, now: datetime) -> bool:
         """Whether nothing will ever happen after that time."""
@@ -266,25 +269,20 @@ class ReplayMarket:
 
     def minute_after(self, minute: datetime | None) -> MinuteStep | None:
         """Return the next minute that trades; None when the replay has ended."""
-        index = 0 if minute is None else bisect_right(self._minutes, epoch_minute(minute))
-        if index >= len(self._minutes):
+        number = self.next_minute(-_FAR if minute is None else epoch_minute(minute))
+        if number is None:
             return None
-        number = self._minutes[index]
-        day = self._days[bisect_right(self._ends, index)]
-        opens_session, closes_session = index == day.first, index == day.end - 1
-        start, session = minute_moment(number), day.session
-        events = list(self._minute_events(number))
-        if opens_session:
-            events.insert(0, SessionOpened(session.opens_at, session))
-        if closes_session:
-            events.append(SessionClosed(session.closes_at, session))
+        day = self._days.of(number)
+        before = None if number == day.first else self.newest_minute(number - 1)
+        after = None if number == day.last else self.next_minute(number)
+        begun, ended = day.edges_around(number, before, after)
         return MinuteStep(
-            minute=start,
-            end=session.closes_at if closes_session else start + _ONE_MINUTE,
+            minute=minute_moment(number),
+            end=ended[-1].at if ended else minute_moment(number + 1),
             candles=tuple(self._candles(number)),
-            events=tuple(events),
-            session=session,
-            opens_session=opens_session,
-            closes_session=closes_session,
-            is_last=index == len(self._minutes) - 1,
+            events=(*begun, *self._minute_events(number), *ended),
+            session=day.session,
+            opens_session=any(isinstance(edge, SessionOpened) for edge in begun),
+            closes_session=any(isinstance(edge, SessionClosed) for edge in ended),
+            is_last=self.next_minute(number) is None,
         )

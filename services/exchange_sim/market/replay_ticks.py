@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -21,7 +22,7 @@ _ONE_MINUTE = timedelta(minutes=1)
 _CENT_DIGITS = 2
 
 
-def recorded_trades(candle: Candle) -> list[TradeTick]:
+def recorded_trades(candle: Candle, *, extended: bool = False) -> list[TradeTick]:
     """Return the trades of a recorded minute, oldest first; none when its volume is 0."""
     prices = (candle.open, candle.high, candle.low, candle.close)
     exponents = [price.normalize().as_tuple().exponent for price in prices]
@@ -33,21 +34,25 @@ def recorded_trades(candle: Candle) -> list[TradeTick]:
     )
     return [
         TradeTick(
-            candle.start + number * _TICK, candle.symbol, Decimal(price).scaleb(-digits), size
+            candle.start + number * _TICK,
+            candle.symbol,
+            Decimal(price).scaleb(-digits),
+            size,
+            extended,
         )
         for number, (price, size) in enumerate(ticks)
         if size
     ]
 
 
-def newest_trade(candle: Candle, now: datetime) -> TradeTick:
-    """Return the newest trade before `now` of a minute that began before it.
+def newest_trade(candle: Candle, trades: Sequence[TradeTick], now: datetime) -> TradeTick:
+    """Return the newest trade before `now` of a minute that began before it, given all of its.
 
     Where no share has changed hands yet, the open, later the close, stands with size 0.
     """
-    trades = [trade for trade in recorded_trades(candle) if trade.at < now]
-    if trades:
-        return trades[-1]
+    made = [trade for trade in trades if trade.at < now]
+    if made:
+        return made[-1]
     is_finished = candle.start + _ONE_MINUTE <= now
     price = candle.close if is_finished else candle.open
     return TradeTick(candle.start, candle.symbol, price, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 
 from services.exchange_sim.market.bar_file import epoch_minute, minute_moment
 from services.exchange_sim.market.calendar import (
@@ -53,7 +53,7 @@ from services.exchange_sim.market.seeded_ticks import (
     tick_at,
     trade_of,
 )
-from services.exchange_sim.market.series import day_stamp
+from services.exchange_sim.market.series import DAYS_REMEMBERED, day_stamp
 from services.exchange_sim.market.spread import quote_around
 from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
@@ -82,12 +82,12 @@ class SeededMarket:
         self._paths = {symbol: SeededPath(seed, symbol) for symbol in self.symbols}
         self._spread_bps = spread_bps
         self._calendar = EndlessCalendar()
-        self._days: dict[tuple[str, date], TradedBar] = {}
+        self._finished_day = lru_cache(maxsize=DAYS_REMEMBERED)(self._make_day)
         self.reach_back(HISTORY_DAYS)
 
     def reach_back(self, days: int) -> None:
         """Let history begin so many days before the market's beginning: nothing is stored."""
-        self._first_day = new_york_day(SEEDED_BEGINS_AT - timedelta(days=days))
+        self._first_day = new_york_day(self.begins_at - timedelta(days=days))
         self._first_minute = epoch_minute(day_stamp(self._first_day))
 
     def session(self, day: date) -> Session | None:
@@ -165,11 +165,9 @@ class SeededMarket:
             elif session.opens_at + _ONE_MINUTE <= query.now:
                 yield day_bar(path, session, query.now)
 
-    def _finished_day(self, path: SeededPath, session: Session) -> TradedBar:
-        key = (path.symbol, session.day)
-        if key not in self._days:
-            self._days[key] = day_bar(path, session, session.closes_at)
-        return self._days[key]
+    @staticmethod
+    def _make_day(path: SeededPath, session: Session) -> TradedBar:
+        return day_bar(path, session, session.closes_at)
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
         """Return the newest quote at that time, None for a symbol that does not trade here."""

@@ -8,6 +8,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from shared.models.market import Quote
 from shared.models.numbers import CENT
 
+EXTENDED_SPREAD = 5
+"""In extended hours bid and ask stand so many times as far apart as in the session,"""
+EXTENDED_LOTS = 1
+"""with so many hundreds of shares on each side."""
 _SMALL_TICK = Decimal("0.0001")
 
 

@@ -23,7 +23,7 @@ from services.exchange_sim.streams.data_conversation import (
 from services.exchange_sim.streams.dialects import Dialect, Message, dialect_for
 from services.exchange_sim.streams.narration import Narrator
 from services.exchange_sim.streams.outbox import Outbox
-from services.exchange_sim.streams.session import run_session
+from services.exchange_sim.streams.session import AUTH_WITHIN_S, run_session
 
 BATCH_MAX = 500
 TEST_SYMBOL = "FAKEPACA"
@@ -86,7 +86,7 @@ class MarketDataStream:
             self._plan, lambda key, secret: self._admit(client, key, secret)
         )
         client.say(*client.conversation.greet(*keys_of(dict(socket.scope["headers"]))))
-        timer = loop.call_later(self._plan.auth_within_s, client.auth_timeout)
+        timer = loop.call_later(AUTH_WITHIN_S, client.auth_timeout)
 
         async def handle(frame: bytes) -> None:
             client.say(client.conversation.answer(client.dialect.read(frame)))

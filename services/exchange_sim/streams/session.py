@@ -16,6 +16,8 @@ _POLICY = 1008
 FRAME_BYTES_MAX = 2**19
 """The longest message of a client, unpacked: every listed symbol on three channels at once. Its
 connection ends with 1009 beyond that, before a small compressed frame fills the memory."""
+AUTH_WITHIN_S = 10.0
+"""Real seconds that a client has to authenticate, at either of Alpaca's streams."""
 _GRACE_S = 2.0
 """So long a client that was given up has to take its last frame."""
 

@@ -15,10 +15,11 @@ from services.exchange_sim.http.replies import encode
 from services.exchange_sim.records import TradeEvent
 from services.exchange_sim.streams.connections import Connections
 from services.exchange_sim.streams.outbox import Outbox
-from services.exchange_sim.streams.session import run_session
+from services.exchange_sim.streams.session import AUTH_WITHIN_S, run_session
 from services.exchange_sim.wire import event_document
 
 TRADE_UPDATES = "trade_updates"
+AUTH_TIMEOUT = (404, "auth timeout")
 CONNECTION_LIMIT = 406
 
 
@@ -46,6 +47,7 @@ class TradeUpdates:
         outbox = Outbox()
         loop = asyncio.get_running_loop()
         client = _Client(self._admit, outbox)
+        timer = loop.call_later(AUTH_WITHIN_S, client.auth_timeout)
 
         async def handle(frame: bytes) -> None:
             client.handle(frame)
@@ -58,6 +60,7 @@ class TradeUpdates:
         try:
             code = await run_session(socket, outbox, handle, text=False)
         finally:
+            timer.cancel()
             self._listening.discard(outbox)
             self._connections.leave(outbox, code, loop.time())
 
@@ -106,6 +109,15 @@ class _Client:
     def _answer(self, stream: str, data: dict[str, Any]) -> None:
         self._outbox.put(encode({"stream": stream, "data": data}))
 
+    def _end(self, code: int, message: str) -> None:
+        self._answer("error", {"code": code, "message": message})
+        self._outbox.finish()
+
+    def auth_timeout(self) -> None:
+        """Say that nobody authenticated in time, and end."""
+        if not self._authorized:
+            self._end(*AUTH_TIMEOUT)
+
     def _authenticate(self, action: str, words: dict[str, Any]) -> None:
         token = words.get("oauth_token")
         key = OAUTH_KEY_ID if token else words.get("key_id") or words.get("key") or ""
@@ -113,9 +125,7 @@ class _Client:
         refused = self._admit(self._outbox, str(key), str(secret))
         if refused == CONNECTION_LIMIT:
             self.listening = False
-            document = {"code": CONNECTION_LIMIT, "message": "connection limit exceeded"}
-            self._answer("error", document)
-            self._outbox.finish()
+            self._end(CONNECTION_LIMIT, "connection limit exceeded")
             return
         self._authorized = refused is None
         self.listening = self.listening and self._authorized
