@@ -1,7 +1,7 @@
 """The ignition key: start, stop and ask the whole system.
 
 python deploy_supervisor.py [run] | check | status | stop | restart NAME | release NAME | tail NAME
-emergency-stop | clear-stop | close-position | pause | resume        (--help says more)
+emergency-stop | clear-stop | close-position | pause | resume | drill        (--help says more)
 """
 
 import os
@@ -19,7 +19,7 @@ def main() -> int:
         return os.EX_CONFIG
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs the old Pythons nothing, but the fast path 3 ms
     try:
-        from services.supervisor.cli import main as command_line
+        from chaos.door import main as command_line
 
         return command_line(sys.argv[1:])
     except ModuleNotFoundError as missing:

@@ -1,9 +1,9 @@
 """Records of running processes, so that a new supervisor adopts them instead of doubling them.
 
-A record names pid, start ticks and boot: all three must match. It is written right after the
-spawn; a child whose supervisor died in between is found by the cookie in its environment, and
-the record of its predecessor still tells how often the service was restarted. No fsync: a record
-matters only while its process lives, and the page cache survives the death of a process.
+A record names pid, start ticks and boot: all three must match. It is begun before the spawn and
+completed right after it: a child whose supervisor died in between is found by the cookie in its
+environment, or counted as a death when it died too. No fsync: a record matters only while its
+process lives, and the page cache survives the death of a process.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +22,11 @@ from services.supervisor.processes import (
     processes_with_cookie,
     start_ticks,
 )
+from services.supervisor.small_files import text_of_file
 
 SERVICE_VARIABLE = "SHT_SERVICE"
+RECORD_BYTES_MAX = 10_000
+PID_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,34 @@ class ProcessRecord:
     ready: bool = False
     port: int | None = None
     restarts: int = 0
+    row: str = ""
+    """Mark of the row that it was started with; empty when an older version of us wrote it."""
+
+    @property
+    def identity(self) -> str:
+        """What tells its death from every other; the cookie while nobody knows the pid."""
+        return f":{self.cookie}" if self.pid is None else f"{self.pid}:{self.start_ticks}"
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "service": str,
+    "cookie": str,
+    "boot_id": str,
+    "started_at": str,
+    "started_s": (int, float),
+    "pid": (int, type(None)),
+    "start_ticks": (int, type(None)),
+    "ready": bool,
+    "port": (int, type(None)),
+    "restarts": int,
+    "row": str,
+}
+
+
+def _is_ours(record: ProcessRecord) -> bool:
+    """Whether all facts are of their kind: a foreign hand may have been in the file."""
+    of_kind = all(isinstance(getattr(record, name), kind) for name, kind in _KINDS.items())
+    return of_kind and (record.pid is None or 0 < record.pid <= PID_MAX)
 
 
 class RecordFolder:
@@ -60,7 +92,7 @@ class RecordFolder:
         number = "" if record.pid is None else str(record.pid)
         facts = {name: getattr(record, name) for name in record.__slots__}
         data = f"{number}\n{json.dumps(facts)}\n".encode()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(self.path(record.service), flags, 0o600)
         try:
             os.pwrite(descriptor, data, 0)
@@ -71,14 +103,16 @@ class RecordFolder:
     def read(self, service: str) -> ProcessRecord | None:
         """Return the record, None when there is none that can be read."""
         try:
-            lines = self.path(service).read_text(encoding="utf-8").splitlines()
-            return ProcessRecord(**json.loads(lines[1]))
-        except (OSError, ValueError, IndexError, TypeError):
+            lines = text_of_file(self.path(service), RECORD_BYTES_MAX).splitlines()
+            record = ProcessRecord(**json.loads(lines[1]))
+        except (OSError, ValueError, IndexError, TypeError, RecursionError):
             return None
+        return record if _is_ours(record) else None
 
     def remove(self, service: str) -> None:
-        """Forget the record."""
-        self.path(service).unlink(missing_ok=True)
+        """Forget the record; what cannot be removed names nobody who lives."""
+        with suppress(OSError):
+            self.path(service).unlink()
 
     def services(self) -> tuple[str, ...]:
         """Return the names of which there is a record."""
@@ -129,7 +163,7 @@ def inherit(folder: RecordFolder, lineage: Lineage) -> Inheritance:
             living[service] = Found(record, process)
         elif process is not None:
             surplus.append(process)
-        elif record.boot_id == boot_id and record.pid is not None:
+        elif record.boot_id == boot_id:
             dead[service] = record
     surplus.extend(_strays(folder, lineage, living, {process.pid for process in surplus}))
     for service in living:
@@ -165,12 +199,23 @@ def _strays(
         if process is None:
             continue
         former = folder.read(service)
-        is_left_over = former is not None and former.cookie == cookie and former.pid is not None
-        if heir is not None or is_left_over or environment.get("TRADING_MODE") != lineage.mode:
+        is_surplus = heir is not None or _is_left_over(former, cookie)
+        if is_surplus or environment.get("TRADING_MODE") != lineage.mode:
             yield process
             continue
         record = _record_of_stray(former, service, cookie, lineage)
         living[service] = Found(replace(record, pid=pid, start_ticks=ticks), process)
+
+
+def _is_left_over(former: ProcessRecord | None, cookie: str) -> bool:
+    """Whether it was the helper of a service that died, and not the service itself.
+
+    A record with a pid tells of a process that had begun: who else has its cookie helped it. One
+    without a pid waits for one child, which has its cookie.
+    """
+    if former is None:
+        return False
+    return (former.cookie == cookie) == (former.pid is not None)
 
 
 def _session_leaders(prefix: str) -> Iterator[tuple[int, int, str]]:

@@ -82,10 +82,36 @@ def _tail(arguments: argparse.Namespace) -> int:
     return tail(arguments)
 
 
+def _replay(arguments: argparse.Namespace) -> int:
+    from services.supervisor.cli_replay import replay_file
+
+    return replay_file(arguments)
+
+
 def _order(arguments: argparse.Namespace) -> int:
     from services.supervisor.cli_orders import order
 
     return order(arguments)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from services.supervisor.doctor import doctor
+
+    return doctor(arguments)
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    if _lacks_packages():
+        return os.EX_CONFIG
+    from services.supervisor.bundle import bundle
+
+    return bundle(arguments)
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from services.supervisor.completion import completion
+
+    return completion(arguments)
 
 
 def _folders() -> argparse.ArgumentParser:
@@ -121,6 +147,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--confirm", action="store_true", help="required by live modes")
         command.add_argument("--symbols", "--symbol", help="comma-separated (SYMBOLS)")
         command.add_argument("--services", metavar="FILE", help="service table to use")
+        if name == "check":
+            drift = "ask nobody: show what changed between two recorded days"
+            command.add_argument("--drift", nargs="*", metavar="DAY", help=drift)
     add("status", _status, "the verdict and the services").add_argument(
         "--json", action="store_true", help="print health.json as it was judged"
     )
@@ -134,24 +163,46 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("service", metavar="NAME")
         if name == "tail":
             command.add_argument("-f", "--follow", action="store_true", help="go on showing it")
+    add("replay", _replay, "replay a day's events to their state").add_argument(
+        "file", metavar="FILE"
+    )
     _add_orders(add)
+    _add_looking(add)
     return parser
 
 
-def _add_orders(
-    add: Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser],
-) -> None:
-    stop = add("emergency-stop", _order, "take no new risk at all, from now on")
+_Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def _add_looking(add: _Add) -> None:
+    doctor = add("doctor", _doctor, "look for the usual faults and say the mend of each")
+    doctor.add_argument("--json", action="store_true", help="print what was found as JSON")
+    bundle = add("bundle", _bundle, "pack what a developer needs, without any secret")
+    bundle.add_argument("--out", metavar="FILE", help="archive to write, which must not exist")
+    bundle.add_argument("--at", metavar="UTC", help="moment of the incident (the last one)")
+    bundle.add_argument("--minutes", type=float, default=15.0, help="around it (15)")
+    bundle.add_argument("--json", action="store_true", help="print what was packed as JSON")
+    completion = add("completion", _completion, "print the script that completes our words")
+    completion.add_argument("shell", choices=("bash", "zsh"))
+
+
+def _add_orders(add: _Add) -> None:
+    def order(name: str, text: str) -> argparse.ArgumentParser:
+        command = add(name, _order, text)
+        command.add_argument("--json", action="store_true", help="print the answer as JSON")
+        return command
+
+    stop = order("emergency-stop", "take no new risk at all, from now on")
     stop.add_argument("--reason", required=True)
     stop.add_argument("--flatten", action="store_true", help="close all positions too")
-    clear = add("clear-stop", _order, "allow trading again")
+    clear = order("clear-stop", "allow trading again")
     clear.add_argument("--approver", required=True, help="who takes the responsibility")
     clear.add_argument("--what", choices=CLEARABLE, default=CLEARABLE[0])
-    close = add("close-position", _order, "close the whole position of a symbol")
+    close = order("close-position", "close the whole position of a symbol")
     close.add_argument("symbol", metavar="SYMBOL")
     close.add_argument("--reason", required=True)
-    add("pause", _order, "open no new positions").add_argument("--reason", default="")
-    add("resume", _order, "open positions again").add_argument("--reason", default="")
+    order("pause", "open no new positions").add_argument("--reason", default="")
+    order("resume", "open positions again").add_argument("--reason", default="")
 
 
 def with_command(words: Sequence[str]) -> list[str]:

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from services.supervisor.folders import log_folder, state_folder
 from services.supervisor.replacement import Replacement
 from services.supervisor.terminal import say
-from shared.clock import SystemClock
+from shared.clock import SystemClock, utc_text
 from shared.commands.core import CommandCore
 from shared.config.paths import LogPaths, StatePaths
 from shared.models.commands import Answer, CommandOutcome
 
+SCHEMA_VERSION = 1
 EXIT_OF_OUTCOME = {
     CommandOutcome.DONE: 0,
     CommandOutcome.REFUSED: 1,
@@ -34,11 +35,26 @@ def order(arguments: argparse.Namespace) -> int:
     replacement = Replacement(state, logs, arguments.env_file)
     core = CommandCore(state, logs, SystemClock(), hand_over=replacement.hand_over)
     answer = _asked(core, arguments)
+    if arguments.json:
+        say(json.dumps(_as_document(arguments.command, answer), indent=2, default=str))
+        return EXIT_OF_OUTCOME[answer.outcome]
     stream = sys.stdout if answer.outcome is CommandOutcome.DONE else sys.stderr
     say(f"{arguments.command}: {answer.outcome.value}. {answer.detail}", stream)
     if answer.result:
         say(json.dumps(dict(answer.result), default=str))
     return EXIT_OF_OUTCOME[answer.outcome]
+
+
+def _as_document(command: str, answer: Answer) -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "id": answer.id,
+        "outcome": answer.outcome.value,
+        "detail": answer.detail,
+        "result": dict(answer.result),
+        "at": utc_text(answer.at),
+    }
 
 
 def _asked(core: CommandCore, arguments: argparse.Namespace) -> Answer:

@@ -20,6 +20,7 @@ from shared.clock import SystemClock
 from shared.config.paths import StatePaths
 from shared.errors import SystemFault
 from shared.health.judge import EXIT_UNBELIEVABLE, Judgement, judge_document
+from shared.models.health import SCHEMA_VERSION
 from shared.persistence.atomic_file import Missing, read_document
 
 
@@ -47,6 +48,7 @@ def status(arguments: argparse.Namespace) -> int:
 def _as_document(judgement: Judgement) -> dict[str, object]:
     """Return health.json with what was judged over what it says of itself."""
     return {
+        "schema_version": SCHEMA_VERSION,
         **(judgement.document or {}),
         "overall": str(judgement.overall),
         "code": judgement.code,
@@ -66,6 +68,8 @@ def _show(judgement: Judgement) -> None:
     document = judgement.document
     if document is None:
         return
+    if document.get("chaos_mode") not in (None, "off"):
+        say(f"CHAOS: {printable(document['chaos_mode'])} breaks this system on purpose")
     trading = f"{document.get('trading_state')} ({document.get('trading_state_cause')})"
     say(f"Mode: {printable(document.get('mode'))}  Trading: {printable(trading)}")
     say(verdict_table(document, colour=colour))

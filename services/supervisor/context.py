@@ -17,6 +17,7 @@ from services.supervisor.sockets import SocketFolder
 from services.supervisor.table import ServiceSpec
 from services.supervisor.tally import TallyBook
 from shared.clock import Clock, utc_text
+from shared.models.health import Phase
 
 
 @dataclass(slots=True)
@@ -43,6 +44,14 @@ class Context:
     """Whether the state folder, with our lock in it, is still there."""
     stopping: bool = False
     """The whole system is on its way down: nothing is started any more."""
+    later: list[Callable[[], None]] = field(default_factory=list)
+    """Lines that people read afterwards: written before the next health.json, not before a
+    restart, which is urgent."""
+
+    def tell(self) -> None:
+        """Write what was left for later."""
+        while self.later:
+            self.later.pop(0)()
 
     def now_s(self) -> float:
         """Seconds on the monotonic clock."""
@@ -51,6 +60,9 @@ class Context:
     def now_text(self) -> str:
         """The wall clock, for people."""
         return utc_text(self.clock.utc_now())
+
+
+_GONE = NeedFacts(Phase.STOPPED, ready=False, will_return=False)
 
 
 class Roster:
@@ -79,11 +91,10 @@ class Roster:
         del self._members[name]
 
     def needs_of(self, member: Member) -> dict[str, NeedFacts]:
-        """Return the state of what a member needs."""
+        """Return the state of what a member needs; who was taken out counts as stopped."""
         return {
-            name: self._members[name].need_facts()
+            name: self._members[name].need_facts() if name in self._members else _GONE
             for name in member.spec.needs
-            if name in self._members
         }
 
     def in_start_order(self) -> tuple[Member, ...]:

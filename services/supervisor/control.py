@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services.supervisor.context import Context
 from services.supervisor.control_faults import ControlFault, Fault
 from services.supervisor.control_logs import xml_text
 from services.supervisor.control_methods import ControlMethods
+from services.supervisor.small_files import identity_of
 from shared.telemetry.logs import log_event
 
 HEADER_BYTES_MAX = 16_384
@@ -28,6 +30,7 @@ READ_S = 10.0
 FOLLOW_EVERY_S = 0.25
 FOLLOW_FIRST_BYTES = 1024
 CALLS_MAX = 100
+CLIENTS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +50,44 @@ class Control:
         self._context = context
         self._methods = methods
         self._server: asyncio.AbstractServer | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._bound: tuple[int, int] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._fault = ""
+        self._clients: dict[asyncio.Task[None], None] = {}
+        """The longest connected first."""
 
     async def open(self) -> None:
         """Begin to listen; raises OSError."""
         path = self._context.sockets.control
-        path.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        door = _door_at(path)
+        self._bound = identity_of(path)
+        self._server = await asyncio.start_unix_server(
+            self._client, sock=door, limit=HEADER_BYTES_MAX
+        )
+
+    def look(self) -> None:
+        """Listen anew when somebody removed the socket; callers of before are served to the end.
+
+        Without it no command reaches us, and no guardian learns whether we still turn.
+        """
+        self._context.sockets.keep_link()
+        is_busy = self._opening is not None and not self._opening.done()
+        if not is_busy and identity_of(self._context.sockets.control) != self._bound:
+            self._opening = self._context.loop.create_task(self._open_again())
+
+    async def _open_again(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        logger = self._context.logger
         try:
-            self._server = await asyncio.start_unix_server(
-                self._client, str(path), limit=HEADER_BYTES_MAX
-            )
-        finally:
-            os.umask(before)
+            await self.open()
+        except OSError as fault:
+            if str(fault) != self._fault:
+                log_event(logger, "control_not_listening", str(fault), level=logging.ERROR)
+            self._fault = str(fault)
+        else:
+            self._fault = ""
+            log_event(logger, "control_listens_again", "the control socket had been removed")
 
     async def close(self) -> None:
         """Stop listening and let go of all clients."""
@@ -72,8 +100,13 @@ class Control:
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+            self._clients[task] = None
+            task.add_done_callback(lambda ended: self._clients.pop(ended, None))
+        if len(self._clients) > CLIENTS_MAX:
+            # Callers who never hang up must not take the descriptors that restarts need.
+            longest = next(iter(self._clients))
+            del self._clients[longest]
+            longest.cancel()
         try:
             while await self._one_request(reader, writer):
                 pass
@@ -171,6 +204,24 @@ class Control:
             with suppress(ControlFault):
                 return self._methods.logs.output_of(parts[1])
         return None
+
+
+def _door_at(path: Path) -> socket.socket:
+    """Return a socket at that path that only we can reach; raises OSError.
+
+    Bound here: other callbacks of the loop must not make their files under this mask.
+    """
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        door.bind(str(path))
+    except OSError:
+        door.close()
+        raise
+    finally:
+        os.umask(before)
+    return door
 
 
 def _grown(output: Path, position: int) -> tuple[bytes, int]:

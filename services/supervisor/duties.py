@@ -19,6 +19,7 @@ from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
 from services.supervisor.table import TRADING_BOT
 from services.supervisor.trading_errands import (
+    ERRAND_GRACE_S,
     ERRAND_S,
     HANG_GRACE_S,
     MODULE,
@@ -97,7 +98,9 @@ class TradingDuties:
         if bot.process is None:
             self._run(bot, SPOOL_HOLD)
             return
-        self._stopper.ask(bot, Ask("held down for an operator's command", After.START_AGAIN))
+        if bot.phase is not Phase.STOPPING:
+            # One that ends already was asked by somebody, whose wish stays.
+            self._stopper.ask(bot, Ask("held down for an operator's command", After.START_AGAIN))
         self._context.loop.call_later(HANG_GRACE_S, self._stopper.kill_if_stopping, bot)
         self._wait_until_down(bot)
 
@@ -120,7 +123,7 @@ class TradingDuties:
     def _run(self, bot: Member, duty: str) -> None:
         self._busy = True
         bot.holds.add(duty)
-        errand = Errand(MODULE, (duty,), ERRAND_S)
+        errand = Errand(MODULE, (duty,), ERRAND_S, grace_s=ERRAND_GRACE_S)
 
         def done(exit_: Exit) -> None:
             self._done(bot, duty, exit_)

@@ -18,14 +18,16 @@ import sys
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
+from services.supervisor.free_time import glimpse_of
 from services.supervisor.launch import (
     LATER_SUPERVISOR,
     LAUNCH_VARIABLE,
     REPOSITORY,
     Launch,
 )
-from services.supervisor.leftovers import any_service_lives, stop_by_records
+from services.supervisor.leftovers import any_service_lives, end_children, stop_by_records
 from services.supervisor.locks import LockHeld, ProcessLock
 from services.supervisor.own_files import (
     GUARDIAN,
@@ -37,6 +39,7 @@ from services.supervisor.own_files import (
 from services.supervisor.processes import (
     Process,
     become_subreaper,
+    children_of_ours,
     ended_within,
     environment_of,
     start_ticks,
@@ -49,7 +52,7 @@ from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES
 PERIOD_S = 60.0
 PAUSES_S = (0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Wait after the first, second, ... death within the period; the last one holds for all after."""
-STACKS_S, KILLED_S = 0.5, 5.0
+STACKS_S, KILLED_S = 2.0, 5.0
 """Time for a hung supervisor's stack dump after SIGABRT, and for SIGKILL to work."""
 FAULTS = frozenset({*EXIT_CODES.values(), EXIT_CANNOT_WRITE})
 """Ends of a supervisor that could not do its work, though nobody asked it to end."""
@@ -70,6 +73,8 @@ class Guardian:
         )
         self._clock = clock
         self._is_child = False
+        self._not_ours = frozenset(children_of_ours())
+        """Who was here before us, of a shell that became this process."""
         self._deaths: deque[float] = deque()
         self._held_back = b""
         """Signals that came while no supervisor was there to get them."""
@@ -94,6 +99,9 @@ class Guardian:
                 if self._asked_to_end:
                     return self._end_services(code)
             if code is not None and not self._must_go_on(code):
+                if code == os.EX_OK:
+                    # Every service has ended: what they left to a dead supervisor came to us.
+                    end_children(self._not_ours)
                 return code
             told = "died" if code is None else f"ended with exit code {code}"
             self._say(f"supervisor (pid {process.pid}) {told}; it is started again")
@@ -167,7 +175,8 @@ class Guardian:
         """Forward signals and reap orphans until the supervisor has ended."""
         held_back, self._held_back = self._held_back, b""
         self._hand_down(process, held_back)
-        pulse = Pulse(self._launch.state.supervisor_socket, self._clock)
+        glimpse = partial(glimpse_of, process.pid)
+        pulse = Pulse(self._launch.state.supervisor_socket, self._clock, glimpse)
         while True:
             sources: list[int | socket.socket] = [process.pidfd, self._wakeup_read, *pulse.awaited]
             ready, _, _ = select.select(sources, [], [], pulse.wait_s())
@@ -208,7 +217,7 @@ class Guardian:
 
     def _end_of(self, process: Process) -> int | None:
         """Return the exit code of an end that was meant, None for a death."""
-        code = read_own_exit(self._launch.state.run, process.pid)
+        code = read_own_exit(self._launch.state.run, process)
         if not self._is_child:
             return code
         ended = os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED)
@@ -224,7 +233,7 @@ class Guardian:
         while now_s - self._deaths[0] > PERIOD_S:
             self._deaths.popleft()
         count = len(self._deaths)
-        pause_s = PAUSES_S[min(count, len(PAUSES_S)) - 1]
+        pause_s = pause_after(count)
         if pause_s > 0:
             self._say(f"it ended {count} times within {PERIOD_S:g} s; waiting {pause_s:g} s")
             self._rest(now_s + pause_s)
@@ -242,6 +251,11 @@ class Guardian:
         with suppress(OSError, ValueError):
             sys.stderr.write(f"guardian: {text}\n")
             sys.stderr.flush()
+
+
+def pause_after(count: int) -> float:
+    """Return the wait, in seconds, after so many deaths (at least one) within the period."""
+    return PAUSES_S[min(count, len(PAUSES_S)) - 1]
 
 
 def _mode_of(pid: int) -> str:

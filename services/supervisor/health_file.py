@@ -12,6 +12,7 @@ from services.supervisor.context import Context, Roster
 from services.supervisor.incidents import Flip
 from services.supervisor.member import Member
 from services.supervisor.restart_policy import in_window
+from services.supervisor.service_texts import ServiceTexts, shown_service
 from services.supervisor.table import TRADING_BOT
 from shared.clock import utc_text
 from shared.errors import TransientFault
@@ -25,7 +26,6 @@ from shared.models.health import (
     ExitClass,
     HealthCode,
     Phase,
-    ServiceHealth,
     Status,
     TradingWord,
     Verdict,
@@ -38,6 +38,8 @@ WRITES_APART_S = 0.02
 WRITE_SHARE = 0.2
 """A storm of changes is written at most this often, and writing takes at most this share of the
 time: with many services a write takes longer. The first of a storm is written at once."""
+GATHER_S = 0.002
+"""Deaths that come together are all answered before they are told."""
 VERSION = "0.1.0"
 _NO_BOT = TradingWord(HALTED, "supervision")
 
@@ -61,6 +63,8 @@ class HealthFile:
         self._seq = seq
         self._scheduled = False
         self._next_write_s = 0.0
+        self._review_for_s = 0.0
+        self._texts = ServiceTexts()
         self._emergency_file = str(context.launch.state.emergency_stop)
         self._broken = False
         self._ended = False
@@ -81,11 +85,15 @@ class HealthFile:
 
     def died(self, member: Member) -> None:
         """Note the flip of a death at once: a quick restart may be READY before the next write."""
-        self._judge_member(member, self._context.now_s())
+        now_s = self._context.now_s()
+        self._judge_member(member, now_s)
+        self._next_write_s = max(self._next_write_s, now_s + GATHER_S)
 
     def publish(self) -> None:
         """Judge and write now; after the last word of a clean end nothing more is written."""
         is_news, self._scheduled = self._scheduled, False
+        with self._context.incidents.together():
+            self._context.tell()
         # A supervisor that was held may wake up beside its successor's file.
         if self._ended or not self._context.owns_folder():
             return
@@ -110,6 +118,7 @@ class HealthFile:
 
     def publish_stopped(self, code: HealthCode, reason: str) -> None:
         """Write the last word of a clean end."""
+        self._context.tell()
         if self._ended:
             return
         self._ended = True
@@ -119,7 +128,8 @@ class HealthFile:
     def judge(self) -> None:
         """Bring every member's status and the verdict up to date; flips become incidents."""
         now_s = self._context.now_s()
-        judged = [self._judge_member(member, now_s) for member in self._roster]
+        with self._context.incidents.together():
+            judged = [self._judge_member(member, now_s) for member in self._roster]
         trading = None if self._roster.get(TRADING_BOT) is None else self._trading_word()
         self.verdict = rollup(judged, trading, emergency_stop=self._emergency_stop())
         if self.verdict.overall is Status.OK and self.reached_ok_s is None:
@@ -132,18 +142,18 @@ class HealthFile:
         status = member.status
         member.status_reason = reason if status is judged else f"recovering: {reason}"
         if member.shown.better is not None and member.shown.better_since_s == now_s:
-            self._context.loop.call_later(HOLD_S, self.review)
+            self._review_after(now_s)
         if status is not before or not member.since:
             member.since, member.since_s = self._context.now_text(), now_s
             if not self._context.stopping:
                 self._flip(member, before)
-        failure_class = member.failure_class()
-        return JudgedService(
-            member.name, status, member.spec.critical, self._told(member), failure_class
-        )
+        return _judged(member)
 
-    def _told(self, member: Member) -> str:
-        return f"{member.status_reason} (since {member.since})"
+    def _review_after(self, now_s: float) -> None:
+        """Look again when the evidence of that moment has held; once for all who recover in it."""
+        if now_s != self._review_for_s:
+            self._review_for_s = now_s
+            self._context.loop.call_later(HOLD_S, self.review)
 
     def _flip(self, member: Member, before: Status) -> None:
         failure_class = member.failure_class()
@@ -198,42 +208,46 @@ class HealthFile:
                 "version": VERSION,
                 "generation": self._identity.generation,
             },
-            "services": self.service_documents(),
-            "incidents": context.incidents.as_documents(),
         }
+        services = ", ".join(self._service_text(member) for member in self._roster)
+        incidents = context.incidents.as_text()
+        head = json.dumps(document)[:-1]
+        text = f'{head}, "services": {{{services}}}, "incidents": {incidents}}}'
         try:
-            write_document(context.launch.state.health, json.dumps(document).encode())
+            write_document(context.launch.state.health, text.encode())
             self._broken = False
         except TransientFault as fault:
             if not self._broken:
                 log_event(context.logger, "health_not_written", str(fault), level=logging.ERROR)
             self._broken = True
 
+    def _service_text(self, member: Member) -> str:
+        return self._texts.of(member, self._failures(member))
+
     def service_documents(self) -> dict[str, dict[str, object]]:
         """Return every service as health.json shows it."""
-        return {member.name: self._service(member) for member in self._roster}
+        return {
+            member.name: shown_service(member, self._failures(member)) for member in self._roster
+        }
 
-    def _service(self, member: Member) -> dict[str, object]:
-        rule, voice = member.spec.restart, member.voice
+    def _failures(self, member: Member) -> int:
         deaths = self._context.tally.of(member.name).deaths
-        now_s = self._context.clock.boottime_s()
-        return ServiceHealth(
-            status=member.status,
-            critical=member.spec.critical,
-            phase=member.phase,
-            since=member.since,
-            reason=member.status_reason,
-            pid=None if member.process is None else member.process.pid,
-            started_at=None if member.process is None else member.started_at,
-            restarts=member.restarts,
-            adopted=member.adopted,
-            failures_in_window=len(in_window(deaths, rule.window_s, now_s)),
-            max_failures=rule.max_failures,
-            window_s=rule.window_s,
-            last_beat_at=voice.beat_at,
-            progress=voice.progress,
-            last_exit=member.last_exit,
-            cpu_percent=member.cpu_percent,
-            rss_bytes=member.rss_bytes,
-            metrics=voice.metrics,
-        ).as_document()
+        if not deaths:
+            return 0
+        return len(in_window(deaths, member.spec.restart.window_s, self._boottime_s()))
+
+    def _boottime_s(self) -> float:
+        return self._context.clock.boottime_s()
+
+
+def _judged(member: Member) -> JudgedService:
+    """Return what the rollup needs; the same value as before where nothing changed."""
+    failure_class = member.failure_class()
+    facts = (member.spec, member.status, member.status_reason, member.since, failure_class)
+    if member.judged is None or facts != member.judged_facts:
+        told = f"{member.status_reason} (since {member.since})"
+        member.judged_facts = facts
+        member.judged = JudgedService(
+            member.name, member.status, member.spec.critical, told, failure_class
+        )
+    return member.judged

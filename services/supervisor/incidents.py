@@ -6,6 +6,8 @@ import json
 import logging
 import os
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -59,13 +61,15 @@ class IncidentBook:
         self._clock = clock
         self._logger = logger
         self._ring: deque[_Entry] = deque(maxlen=INCIDENTS_KEPT)
+        self._ring_text: str | None = None
+        self._held: list[str] | None = None
 
     def restore(self, documents: list[Any]) -> None:
         """Take over what an earlier supervisor had in health.json."""
         for entry in documents:
             try:
                 incident = Incident(
-                    str(entry["at"]),
+                    utc_text(parse_utc(str(entry["at"]))),
                     str(entry["service"]),
                     str(entry["from"]),
                     str(entry["to"]),
@@ -74,13 +78,34 @@ class IncidentBook:
                     entry["recovered_after_s"],
                     entry.get("detected_after_s"),
                 )
-                self._ring.append(_Entry(incident))
-            except (KeyError, TypeError):
+                self._add(_Entry(incident))
+            except (KeyError, TypeError, ValueError, OverflowError):
                 continue
 
     def as_documents(self) -> list[dict[str, object]]:
         """Return the ring for health.json, oldest first."""
         return [entry.incident.as_document() for entry in self._ring]
+
+    def as_text(self) -> str:
+        """Return the ring as JSON; made anew only when it changed."""
+        if self._ring_text is None:
+            self._ring_text = json.dumps(self.as_documents())
+        return self._ring_text
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the lines of all steps within by one call; not to be nested."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held:
+                self._append("".join(held))
+
+    def _add(self, entry: _Entry) -> None:
+        self._ring.append(entry)
+        self._ring_text = None
 
     def step(
         self, step: Step, service: str, message: str, failure_class: str | None = None
@@ -99,12 +124,17 @@ class IncidentBook:
             f"{service}: {message}",
             failure_class=failure_class,
         )
+        if self._held is None:
+            self._append(json.dumps(line) + "\n")
+        else:
+            self._held.append(json.dumps(line) + "\n")
+
+    def _append(self, lines: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            descriptor = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self._path, flags, 0o600)
             try:
-                os.write(descriptor, (json.dumps(line) + "\n").encode())
+                os.write(descriptor, lines.encode())
             finally:
                 os.close(descriptor)
         except OSError as fault:
@@ -123,7 +153,7 @@ class IncidentBook:
                 flip.reason,
                 detected_after_s=flip.detected_after_s,
             )
-            self._ring.append(_Entry(incident, self._clock.monotonic_s()))
+            self._add(_Entry(incident, self._clock.monotonic_s()))
             if not flip.announced:
                 message = f"{flip.before} -> {flip.after}: {flip.reason}"
                 self.step(Step.DETECT, flip.service, message, failure_class=flip.failure_class)
@@ -146,6 +176,7 @@ class IncidentBook:
             lasted_s = self._lasted_s(entry)
             closed = replace(incident, recovered_after_s=round(lasted_s, 3))
             self._ring[index] = replace(entry, incident=closed)
+            self._ring_text = None
             longest_s = max(longest_s or 0.0, lasted_s)
         if longest_s is not None:
             self.step(Step.RECOVER, service, f"OK again after {longest_s:.3f} s")
@@ -159,4 +190,4 @@ class IncidentBook:
 
     def record(self, incident: Incident) -> None:
         """Add an incident that is no flip of a service, such as our own death."""
-        self._ring.append(_Entry(incident))
+        self._add(_Entry(incident))

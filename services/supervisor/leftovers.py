@@ -4,13 +4,14 @@ by the cookie in their environment; ended without a supervisor."""
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from services.supervisor.adoption import SERVICE_VARIABLE, RecordFolder, leads_its_session
 from services.supervisor.launch import cookie_of
 from services.supervisor.processes import (
     Process,
+    children_of_ours,
     ended_within,
     environment_of,
     kill_group,
@@ -76,6 +77,16 @@ def stop_by_records(run_folder: Path) -> int:
         if records.read(name) is not None:
             records.remove(name)
     return count
+
+
+def end_children(but: Container[int]) -> None:
+    """SIGKILL our children but some: what the dead left to us, without a cookie to know it by."""
+    for pid in children_of_ours():
+        ticks = None if pid in but else start_ticks(pid)
+        child = None if ticks is None else open_process(pid, ticks)
+        if child is not None:
+            child.send(signal.SIGKILL)
+            child.close()
 
 
 def _rank(name: str) -> int:

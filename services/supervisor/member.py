@@ -14,6 +14,7 @@ from services.supervisor.restart_policy import Park
 from services.supervisor.table import ServiceSpec
 from shared.health.evidence import Evidence
 from shared.health.hysteresis import Shown
+from shared.health.rollup import JudgedService
 from shared.models.health import ExitClass, LastExit, Phase, Status, TradingWord
 
 
@@ -82,11 +83,15 @@ class Member:
     """Duties during which it may not start, each by its name."""
     process: Process | None = None
     cookie: str = ""
+    row: str = ""
+    """Mark of the row that the present process was started with."""
     former_pid: int = 0
     """Its words may still lie in the socket; they are not the new process's."""
     started_at: str | None = None
     started_s: float = 0.0
     """On the monotonic clock."""
+    woke_s: float = 0.0
+    """When we ourselves went on after a pause: what was to come before, we could not hear."""
     adopted: bool = False
     restarts: int = 0
     voice: Voice = field(default_factory=Voice)
@@ -100,6 +105,9 @@ class Member:
     timer: asyncio.TimerHandle | None = None
     """Backoff while it is down, the kill that follows an unanswered request while it is up."""
     shown: Shown = field(default_factory=Shown)
+    judged: JudgedService | None = None
+    judged_facts: tuple[object, ...] = ()
+    """What the rollup was told last, and from which facts."""
     status_reason: str = ""
     since: str = ""
     since_s: float = 0.0
@@ -145,8 +153,8 @@ class Member:
             phase_reason=self.phase_reason,
             ready=voice.ready_s is not None,
             running_for_s=0.0 if self.process is None else now_s - self.started_s,
-            beat_age_s=None if voice.beat_s is None else now_s - voice.beat_s,
-            progress_age_s=None if voice.progress is None else now_s - voice.progress_s,
+            beat_age_s=None if voice.beat_s is None else self._age_s(voice.beat_s, now_s),
+            progress_age_s=None if voice.progress is None else self._age_s(voice.progress_s, now_s),
             extended=now_s < voice.extended_until_s,
             own_status=voice.status,
             own_reason=voice.reason,
@@ -154,15 +162,18 @@ class Member:
             will_return=self.will_return,
         )
 
+    def _age_s(self, at_s: float, now_s: float) -> float:
+        return now_s - max(at_s, self.woke_s)
+
     def watch_facts(self, now_s: float) -> WatchFacts:
         """Return what the watchdog looks at."""
         voice = self.voice
-        signs_s = (self.started_s, voice.ready_s or 0.0, voice.beat_s or 0.0)
+        sign_s = max(self.started_s, voice.ready_s or 0.0, voice.beat_s or 0.0)
         return WatchFacts(
             phase=self.phase,
             ready=voice.ready_s is not None,
-            silent_for_s=now_s - max(signs_s),
-            running_for_s=now_s - self.started_s,
+            silent_for_s=self._age_s(sign_s, now_s),
+            running_for_s=self._age_s(self.started_s, now_s),
             extended=now_s < voice.extended_until_s,
             rss_bytes=self.rss_bytes,
         )

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.supervisor.notify_words import DATAGRAM_BYTES_MAX, Words, parse_words
+from services.supervisor.small_files import identity_of
 
 _CREDENTIALS = struct.Struct("=iII")
 DATAGRAMS_PER_TURN = 32
@@ -32,18 +33,25 @@ class NotifySocket:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with suppress(FileNotFoundError):
             path.unlink()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         self._socket.bind(str(path))
         path.chmod(0o600)
+        self._bound = identity_of(path)
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to hand on datagrams from the loop."""
         loop.add_reader(self._socket.fileno(), self._drain)
 
+    def is_in_place(self) -> bool:
+        """Whether its path still leads here; somebody may have removed the file."""
+        return identity_of(self.path) == self._bound
+
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop listening and take the socket away."""
         loop.remove_reader(self._socket.fileno())
         self._socket.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink()
 
     def _drain(self) -> None:
         for _ in range(DATAGRAMS_PER_TURN):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import dataclass, field
 
 from shared.models.health import ExitClass, Status, TradingWord
@@ -116,5 +116,5 @@ def _metrics(text: str | None) -> dict[str, float] | None:
     return {
         str(name)[:64]: float(value)
         for name, value in list(found.items())[:METRICS_MAX]
-        if isinstance(value, int | float) and math.isfinite(value)
+        if isinstance(value, int | float) and abs(value) <= sys.float_info.max
     }

@@ -25,6 +25,9 @@ from services.supervisor.starter import OUTPUT_BYTES_MAX, rotate
 from shared.telemetry.logs import log_event
 
 OUTPUT_NAME = "one_shot"
+LOOK_EVERY_S = 0.02
+KILLED_S = 3.0
+"""Time for SIGKILL to work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Errand:
     arguments: tuple[str, ...]
     timeout_s: float
     on_terminal: bool = False
+    grace_s: float = 0.0
+    """How long it may go on once everything is stopped."""
 
     @property
     def name(self) -> str:
@@ -47,7 +52,7 @@ class OneShots:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._running: dict[str, int] = {}
+        self._running: dict[str, tuple[Errand, Process]] = {}
 
     def cookies(self) -> set[str]:
         """Cookies of the errands that still run."""
@@ -55,7 +60,7 @@ class OneShots:
 
     def pids(self) -> set[int]:
         """Processes of the errands that still run."""
-        return set(self._running.values())
+        return {process.pid for _, process in self._running.values()}
 
     def run(self, errand: Errand, done: Callable[[Exit], None]) -> bool:
         """Start an errand; `done` is called with its exit. False when it cannot be started."""
@@ -74,7 +79,7 @@ class OneShots:
             log_event(context.logger, "errand_not_started", f"{errand.name}: {fault}")
             return False
         log_event(context.logger, "errand_started", f"{errand.name}, pid {process.pid}")
-        self._running[cookie] = process.pid
+        self._running[cookie] = errand, process
         timer = context.loop.call_later(errand.timeout_s, self._kill, process)
 
         def ended() -> None:
@@ -90,6 +95,22 @@ class OneShots:
 
         context.loop.add_reader(process.pidfd, ended)
         return True
+
+    async def finish(self) -> None:
+        """Give what still runs its grace, then kill it: nobody would wait for its end."""
+        began_s = now_s = self._context.now_s()
+        longest_s = max((errand.grace_s for errand, _ in self._running.values()), default=0.0)
+        while self._running and now_s - began_s < longest_s + KILLED_S:
+            for errand, process in self._running.values():
+                if now_s - began_s >= errand.grace_s:
+                    self._kill(process)
+            await asyncio.sleep(LOOK_EVERY_S)
+            now_s = self._context.now_s()
+
+    def kill_all(self) -> None:
+        """End what still runs at once."""
+        for _, process in self._running.values():
+            self._kill(process)
 
     def _kill(self, process: Process) -> None:
         process.send(signal.SIGKILL)

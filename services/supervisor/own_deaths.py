@@ -7,11 +7,13 @@ the guardian, and supervisord or systemd. What a dead supervisor left untold is 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
 from services.supervisor.context import Context
 from services.supervisor.incidents import Flip, Step
+from services.supervisor.last_health import is_count
 from services.supervisor.own_files import (
     GUARDIAN,
     SUPERVISOR,
@@ -19,12 +21,17 @@ from services.supervisor.own_files import (
     read_pid_file,
     write_pid_file,
 )
-from services.supervisor.processes import CLOCK_TICKS, Process, open_process
+from services.supervisor.processes import CLOCK_TICKS, Process, open_process, state_of
+from services.supervisor.restart_policy import Park
 from shared.clock import utc_text
 from shared.models.health import ExitClass, HealthCode, Incident, Status
 from shared.telemetry.logs import log_event
 
 CLASS = str(ExitClass.UNCLASSIFIED)
+HELD_STILL = "T"
+"""The kernel's letter for what SIGSTOP and Ctrl-Z do."""
+STILL_LOOKS_MAX = 5
+"""A guardian that stands still for so many seconds is woken."""
 GUARDIAN_NAME, SUPERVISOR_NAME = "guardian", "supervisor"
 
 
@@ -35,6 +42,8 @@ class OwnDeaths:
         self._context = context
         self._earlier = earlier
         self._guardian: Process | None = None
+        self._still_looks = 0
+        """Looks in a row that found the guardian stopped."""
 
     def supervisor_before(self, adopted: int) -> None:
         """Record the death of the supervisor before this one, if it died."""
@@ -62,13 +71,20 @@ class OwnDeaths:
         """
         services = self._earlier.get("services")
         told = services.get(name) if isinstance(services, dict) else None
-        if not isinstance(told, dict) or restarts <= int(told.get("restarts") or 0):
+        if not isinstance(told, dict) or not is_count(told.get("restarts")):
+            return
+        if restarts <= told["restarts"]:
             return
         deaths = self._context.tally.of(name).deaths
         death_class = str(deaths[-1].exit_class) if deaths else CLASS
         reason = "died just before the supervisor did, and had been started again"
         flip = Flip(name, Status.OK, Status.DEGRADED, death_class, reason, announced=False)
         self._context.incidents.flip(flip)
+
+    def park_before(self, name: str, park: Park) -> None:
+        """Tell of a service that the supervisor before this one parked, and died before it told."""
+        reason = f"parked: {park.reason}; the supervisor died just then"
+        self._context.incidents.step(Step.HALT, name, reason, failure_class=str(park.exit_class))
 
     def _is_new_guardian(self) -> bool:
         """Whether the guardian began after the last word of the supervisor that died."""
@@ -102,6 +118,20 @@ class OwnDeaths:
             guardian = read_pid_file(run_folder, GUARDIAN)
             if guardian is not None:
                 self._watch(guardian)
+        else:
+            self._wake(self._guardian)
+
+    def _wake(self, guardian: Process) -> None:
+        """Let a guardian go on that stands still: it could not bring us back."""
+        was_still, self._still_looks = self._still_looks, self._still_looks + 1
+        if state_of(guardian.pid) != HELD_STILL:
+            self._still_looks = 0
+            if was_still >= STILL_LOOKS_MAX:
+                self._flip(Status.FAILED, Status.OK, "the guardian goes on")
+        elif self._still_looks == STILL_LOOKS_MAX:
+            self._flip(Status.OK, Status.FAILED, "the guardian stood still; it is woken")
+        if self._still_looks >= STILL_LOOKS_MAX:
+            guardian.send(signal.SIGCONT)
 
     def _watch(self, guardian: Process) -> None:
         self._guardian = guardian

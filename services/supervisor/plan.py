@@ -80,14 +80,14 @@ def _walk(
 
 def start_order(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the names so that every need stands before its dependants, else in table order."""
-    ordered: list[str] = []
+    ordered: dict[str, None] = {}
 
     def place(name: str) -> None:
         if name in ordered or name not in needs:
             return
         for need in needs[name]:
             place(need)
-        ordered.append(name)
+        ordered[name] = None
 
     for name in needs:
         place(name)

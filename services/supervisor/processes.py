@@ -13,7 +13,7 @@ import select
 import shutil
 import signal
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,18 @@ def _spawned(
         setsigmask=[],
         setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ],
     )
-    return Process(pid, os.pidfd_open(pid), start_ticks(pid) or 0)
+    return _held(pid)
+
+
+def _held(pid: int) -> Process:
+    """Take hold of a child; raises OSError, and then the child has ended."""
+    try:
+        return Process(pid, os.pidfd_open(pid), start_ticks(pid) or 0)
+    except OSError:
+        # Whom we cannot watch would be started a second time.
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def become_subreaper() -> None:
@@ -122,7 +133,8 @@ def children_of_ours() -> tuple[int, ...]:
     """Return the pids of our own children, those that ended and were not reaped included."""
     own_pid = os.getpid()
     listed = b""
-    with suppress(OSError), open(f"/proc/{own_pid}/task/{own_pid}/children", "rb") as file:  # noqa: PTH123 - as all of /proc here
+    path = f"/proc/{own_pid}/task/{own_pid}/children"
+    with suppress(OSError), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as all of /proc here
         listed = file.read()
     return tuple(int(word) for word in listed.split())
 
@@ -134,12 +146,12 @@ def is_program(name: str) -> bool:
 
 def _stat_fields(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from the third (state) on; None when there is no such process."""
-    raw = _proc_file(f"/proc/{pid}/stat", STAT_BYTES_MAX)
+    raw = small_file(f"/proc/{pid}/stat", STAT_BYTES_MAX)
     return raw[raw.rindex(b")") + 2 :].split() if raw else None
 
 
-def _proc_file(path: str, bytes_max: int) -> bytes:
-    """Return what the kernel says there, nothing when it says nothing.
+def small_file(path: str, bytes_max: int) -> bytes:
+    """Return what the kernel, or a file of ours, says there; nothing when it says nothing.
 
     Without pathlib and buffers: with many services this is half of what a round costs.
     """
@@ -161,6 +173,12 @@ def start_ticks(pid: int) -> int | None:
     if fields is None or fields[0] in (b"Z", b"X"):
         return None
     return int(fields[19])
+
+
+def state_of(pid: int) -> str:
+    """Return the kernel's letter for what its main thread does; empty when it is gone."""
+    fields = _stat_fields(pid)
+    return "" if fields is None else fields[0].decode("ascii")
 
 
 def usage(pid: int) -> Usage | None:
@@ -242,14 +260,14 @@ def kill_group(pid: int) -> None:
 
 def environment_of(pid: int) -> dict[str, str]:
     """Return the environment that a process was started with; empty when it cannot be read."""
-    raw = _proc_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
+    raw = small_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
     pairs = (item.partition(b"=") for item in raw.split(b"\0") if b"=" in item)
     return {os.fsdecode(key): os.fsdecode(value) for key, _, value in pairs}
 
 
-def processes_with_cookie(prefix: str) -> Iterator[tuple[int, str]]:
-    """Yield pid and cookie of every process of ours whose cookie begins so."""
-    for pid, rest in _with_variable(f"{COOKIE}={prefix}"):
+def processes_with_cookie(prefix: str, known: Container[int] = ()) -> Iterator[tuple[int, str]]:
+    """Yield pid and cookie of every process of ours whose cookie begins so, but for the known."""
+    for pid, rest in _with_variable(f"{COOKIE}={prefix}", known):
         yield pid, prefix + os.fsdecode(rest.partition(b"\0")[0])
 
 
@@ -259,15 +277,17 @@ def pids_with(variable: str) -> Iterator[int]:
         yield pid
 
 
-def _with_variable(beginning: str) -> Iterator[tuple[int, bytes]]:
+def _with_variable(beginning: str, known: Container[int] = ()) -> Iterator[tuple[int, bytes]]:
     """Yield pid and what follows the beginning, without taking the environments apart."""
     needle = b"\0" + os.fsencode(beginning)
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
         pid = int(entry.name)
+        if pid in known:
+            continue
         # The first variable has no end of another before it.
-        raw = b"\0" + _proc_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
+        raw = b"\0" + small_file(f"/proc/{pid}/environ", ENVIRON_BYTES_MAX)
         at = raw.find(needle)
         if at >= 0 and pid != os.getpid():
             yield pid, raw[at + len(needle) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from services.supervisor.context import Context, Roster
 from services.supervisor.incidents import Step
@@ -129,7 +130,8 @@ class Reaper:
     def spawn_failed(self, member: Member, reason: str, exit_class: ExitClass) -> None:
         """Count a start that never became a process like a death."""
         self._note_exit(member, UNKNOWN_EXIT, exit_class, 0.0)
-        self._queue(member, reason, Death(self._boottime_s(), 0.0, exit_class), "")
+        identity = f":{member.cookie}"
+        self._queue(member, reason, Death(self._boottime_s(), 0.0, exit_class), identity)
 
     def died_unseen(self, member: Member, code: int | None, identity: str, uptime_s: float) -> None:
         """Count a death that happened while no supervisor lived."""
@@ -155,7 +157,9 @@ class Reaper:
             member, name = case.member, case.member.name
             kept = max(DEATHS_KEPT_MIN, member.spec.restart.max_failures)
             counted = context.tally.count(name, case.death, case.identity, kept)
-            decision = self._decision(member) if counted else None
+            # Who was started in the moment between is judged by his next death.
+            is_down = member.process is None
+            decision = self._decision(member) if counted and is_down else None
             if isinstance(decision, Park):
                 context.tally.park(name, decision)
             decisions.append((case, decision))
@@ -167,8 +171,7 @@ class Reaper:
         for case, decision in decisions:
             self._act(case, decision)
         for case, decision in decisions:
-            self._forget(case.member)
-            self._tell(case, decision)
+            context.later.append(partial(self._tell, case, decision))
         self._starter.poke()
         context.changed()
 
@@ -187,6 +190,8 @@ class Reaper:
 
     def _act(self, case: Case, decision: Decision | None) -> None:
         member = case.member
+        if member.process is not None:
+            return
         if member.asked is not None or self._context.stopping:
             member.phase, member.phase_reason = Phase.STOPPED, case.story
             return
@@ -212,21 +217,20 @@ class Reaper:
         member.phase = Phase.PARKED
         member.phase_reason = f"parked: {park.reason}"
 
-    def stay_parked(self, member: Member) -> None:
-        """Keep down a service that an earlier supervisor parked."""
-        if member.park is not None:
-            self._park(member, member.park)
-
     def _tell(self, case: Case, decision: Decision | None) -> None:
-        """Write the steps, with the dead one's last words; after acting, which is urgent."""
+        """Write the steps, with the dead one's last words.
+
+        Its record goes when they are written: if we die before, our heir finds and tells it.
+        """
         member, incidents = case.member, self._context.incidents
         words = read_last_words(self._context.launch.logs.root, member.name, case.pid)
         story = case.story if words is None else f"{case.story}: {words.message}"
         failure_class = str(case.death.exit_class)
+        self._context.loop.call_soon(self._forget, member)
         incidents.step(Step.DETECT, member.name, story)
         incidents.step(Step.CLASSIFY, member.name, failure_class, failure_class=failure_class)
         if isinstance(decision, Park):
-            if words is not None:
+            if words is not None and member.phase is Phase.PARKED:
                 member.phase_reason += f": {words.message}"
             incidents.step(
                 Step.HALT, member.name, f"parked: {decision.reason}", failure_class=failure_class

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.supervisor.context import Context, Roster
 from services.supervisor.member import After, Ask, Member
+from services.supervisor.row_mark import mark_of
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
 from services.supervisor.table import Defaults, ServiceSpec, load_table, table_text
 from shared.errors import ConfigFault
+from shared.models.health import Phase
 from shared.telemetry.logs import log_event
 
 LAST_GOOD = "services.last.toml"
@@ -90,10 +92,11 @@ class Reread:
             spec = fresh.get(member.name)
             if spec is None:
                 continue
-            if member.name in self._leaving or _needs_restart(member.spec, spec):
+            if member.name in self._leaving or _needs_restart(member, spec):
                 changed.append(member.name)
             else:
                 member.spec = spec
+        self._starter.poke()
         added = tuple(name for name in fresh if self._roster.get(name) is None)
         removed = tuple(member.name for member in self._roster if member.name not in fresh)
         return TableChange(added, tuple(changed), removed, fresh)
@@ -117,12 +120,14 @@ class Reread:
             member = self._roster.get(name)
             if member is not None:
                 member.spec = change.fresh[name]
+                member.row = mark_of(member.spec)
                 is_back = name in self._leaving
                 self._leaving.discard(name)
                 if (member.wanted or is_back) and member.park is None:
                     self._stopper.ask(member, Ask("its row was changed", After.START_AGAIN))
         for name in change.added:
             self._take_in(change.fresh[name])
+        self._start(change.added)
         self._context.loop.call_later(0.1, self._forget_leavers)
 
     def _forget_leavers(self) -> None:
@@ -141,15 +146,34 @@ class Reread:
         for spec in load_launch_table(self._context):
             if spec.name == name:
                 self._take_in(spec)
+                self._start((name,))
                 return True
         return False
 
+    def _start(self, added: Sequence[str]) -> None:
+        """Start whom all needs allow it, once all are there."""
+        for name in added:
+            member = self._roster.get(name)
+            if member is not None:
+                self._starter.try_start(member)
+        self._starter.poke()
+
     def _take_in(self, spec: ServiceSpec) -> None:
-        self._starter.try_start(self._roster.add(spec))
+        """Add a member that may be started; one that was parked before is parked still."""
+        member = self._roster.add(spec)
+        member.park = self._context.tally.of(spec.name).parked
+        if member.park is not None:
+            member.phase, member.phase_reason = Phase.PARKED, f"parked: {member.park.reason}"
         self._context.changed()
 
     def remove(self, member: Member) -> None:
-        """Forget a member that is down."""
+        """Forget a member that is down.
+
+        Its deaths and its park are remembered, in case the row comes back; that it was stopped
+        is not: who puts a row into the table wants it to run.
+        """
+        self._context.tally.let_go(member.name)
+        self._context.tally.save()
         member.cancel_timer()
         if member.socket is not None:
             member.socket.close(self._context.loop)
@@ -158,11 +182,10 @@ class Reread:
         self._context.changed()
 
 
-def _needs_restart(old: ServiceSpec, new: ServiceSpec) -> bool:
-    """Whether the process itself must be started anew, not only be judged by other rules."""
-    return _seen_by_process(old) != _seen_by_process(new)
+def _needs_restart(member: Member, new: ServiceSpec) -> bool:
+    """Whether the process itself must be started anew, not only be judged by other rules.
 
-
-def _seen_by_process(spec: ServiceSpec) -> tuple[object, ...]:
-    beat = spec.beat
-    return (spec.command, dict(spec.environment), beat.notify, beat.beat_s, beat.watchdog_s)
+    What counts is the row that it runs with; the table may have been edited before we began.
+    """
+    runs_with = mark_of(member.spec) if member.process is None else member.row
+    return runs_with != mark_of(new)

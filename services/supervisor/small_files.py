@@ -1,4 +1,5 @@
-"""Small text files that people write: read whole and bounded, or refused with the reason."""
+"""Small files: texts that people write, read whole and bounded or refused with the reason; and
+whether a file is still the one that we made."""
 
 from __future__ import annotations
 
@@ -23,3 +24,12 @@ def text_of_file(path: Path, bytes_max: int) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise ValueError(f"it is not UTF-8 text: {fault.reason}") from None
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return device and number of what stands there, a link itself; None when nothing does."""
+    try:
+        there = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from services.supervisor.terminal import SOCKET_PATH_BYTES_MAX
@@ -44,9 +45,18 @@ class SocketFolder:
         if known is not None:
             return known
         folder = Path(tempfile.mkdtemp(prefix="sht-", dir=SHORT_ROOT))
+        self._lead_to(folder)
+        return folder
+
+    def _lead_to(self, folder: Path) -> None:
         self._link.unlink(missing_ok=True)
         self._link.symlink_to(folder / "supervisor.sock")
-        return folder
+
+    def keep_link(self) -> None:
+        """Lead to the private folder again, if there is one and somebody removed the link."""
+        if self._private and not self._link.is_symlink():
+            with suppress(OSError):
+                self._lead_to(self.folder)
 
     def _known_folder(self) -> Path | None:
         """Return the folder of an earlier supervisor, to whose sockets services still speak."""

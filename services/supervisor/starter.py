@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from services.supervisor.adoption import SERVICE_VARIABLE, Found, ProcessRecord
@@ -17,6 +19,7 @@ from services.supervisor.plan import Launch as LaunchChoice
 from services.supervisor.plan import launch_answer
 from services.supervisor.processes import COOKIE, Process, is_program, spawn
 from services.supervisor.restart_policy import class_of_exit
+from services.supervisor.row_mark import mark_of
 from shared.errors import EXIT_CODES, FailureClass
 from shared.models.health import ExitClass, Phase
 from shared.telemetry.logs import log_event
@@ -50,6 +53,7 @@ class Starter:
     def try_start(self, member: Member) -> None:
         """Start a member if it is wanted, free, and its needs are ready."""
         free = member.process is None and member.timer is None and not member.holds
+        free = free and self._roster.get(member.name) is member
         if self._context.stopping or not (free and member.wanted and member.park is None):
             return
         answer = launch_answer(self._roster.needs_of(member))
@@ -60,11 +64,21 @@ class Starter:
         self._context.changed()
 
     def listen(self, member: Member) -> None:
-        """Open the member's notify socket, once."""
+        """Open the member's notify socket, anew where it was removed; raises OSError."""
+        if member.socket is not None and not member.socket.is_in_place():
+            member.socket.close(self._context.loop)
+            member.socket = None
         if member.socket is None and member.spec.beat.notify:
             path = self._context.sockets.notify(member.name)
             member.socket = NotifySocket(path, lambda words, pid: self._words(member, words, pid))
             member.socket.listen(self._context.loop)
+
+    def listen_again(self, member: Member) -> None:
+        """See to it that a silent member can be heard; what the disk refuses is logged."""
+        try:
+            self.listen(member)
+        except OSError as fault:
+            log_event(self._context.logger, "not_listening", f"{member.name}: {fault}")
 
     def _words(self, member: Member, words: Words, pid: int) -> None:
         if member.process is not None and pid != member.former_pid:
@@ -74,9 +88,11 @@ class Starter:
         context = self._context
         member.cookie = f"{context.launch.cookie}.{member.name}.{os.urandom(4).hex()}"
         member.voice, member.cut_short, member.asked = Voice(), None, None
-        member.adopted = False
+        member.adopted, member.row = False, mark_of(member.spec)
         member.started_s, member.started_at = context.now_s(), context.now_text()
         output = context.launch.logs.output(member.name)
+        record = self._begun_record(member)
+        self.write_record(record)
         try:
             self.listen(member)
             rotate(output, OUTPUT_BYTES_MAX)
@@ -84,19 +100,20 @@ class Starter:
         except OSError as fault:
             self._failed(member, fault)
             return
-        self.write_record(
-            ProcessRecord(
-                service=member.name,
-                cookie=member.cookie,
-                boot_id=context.clock.boot_id(),
-                started_at=member.started_at,
-                started_s=member.started_s,
-                pid=process.pid,
-                start_ticks=process.start_ticks,
-                restarts=member.restarts,
-            )
-        )
+        self.write_record(replace(record, pid=process.pid, start_ticks=process.start_ticks))
         self._hold(member, process)
+
+    def _begun_record(self, member: Member) -> ProcessRecord:
+        """Return what is known before the spawn: enough to count a child that nobody saw."""
+        return ProcessRecord(
+            service=member.name,
+            cookie=member.cookie,
+            boot_id=self._context.clock.boot_id(),
+            started_at=member.started_at or "",
+            started_s=member.started_s,
+            restarts=member.restarts,
+            row=member.row,
+        )
 
     def _hold(self, member: Member, process: Process) -> None:
         member.process = process
@@ -104,7 +121,7 @@ class Starter:
             member.phase, member.phase_reason = Phase.RUNNING, "running"
         self._context.loop.add_reader(process.pidfd, self.exited, member)
         # Later: of many starts none need wait for the lines of those before it.
-        self._context.loop.call_soon(self._tell, member.name, process.pid)
+        self._context.later.append(partial(self._tell, member.name, process.pid))
 
     def _tell(self, name: str, pid: int) -> None:
         log_event(
@@ -160,6 +177,7 @@ class Starter:
         """Take over a live process of an earlier supervisor."""
         record = found.record
         member.cookie, member.started_at = record.cookie, record.started_at or None
+        member.row = record.row or mark_of(member.spec)
         member.started_s = record.started_s or self._context.now_s()
         member.restarts, member.adopted = record.restarts, True
         member.voice = Voice(port=record.port)
@@ -178,12 +196,16 @@ class Starter:
 def rotate(output: Path, bytes_max: int) -> None:
     """Move a grown output file to `.1`, older ones on; nothing but the oldest is lost.
 
-    A process that still writes to the moved file goes on doing so.
+    A process that still writes to the moved file goes on doing so. Raises OSError, also for a
+    pipe: to open one would make the supervisor wait for its reader.
     """
     try:
-        if output.stat().st_size <= bytes_max:
-            return
+        status = output.stat()
     except FileNotFoundError:
+        return
+    if stat.S_ISFIFO(status.st_mode):
+        raise OSError(errno.EINVAL, "is a pipe where a file belongs", str(output))
+    if status.st_size <= bytes_max:
         return
     for number in range(OUTPUTS_KEPT - 1, 0, -1):
         older = output.with_name(f"{output.name}.{number}")

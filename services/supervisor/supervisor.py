@@ -21,7 +21,7 @@ from services.supervisor.health_file import HealthFile, Identity
 from services.supervisor.incidents import IncidentBook
 from services.supervisor.last_health import last_health
 from services.supervisor.launch import Launch
-from services.supervisor.member import Ask
+from services.supervisor.member import After, Ask
 from services.supervisor.one_shots import OneShots
 from services.supervisor.opening import Opening
 from services.supervisor.operations import Operations
@@ -152,33 +152,36 @@ class Supervisor:
         exchange = self._roster.get(EXCHANGE_SIM)
         runs = exchange is not None and exchange.process is not None
         settle_exchange(context, exchange_runs=runs)
+        # Errands and helpers of the dead; whoever is asked to end has had his time by then.
+        context.loop.call_later(SURPLUS_GRACE_S + SECOND_S, self._sweeper.died)
         self._own_deaths.supervisor_before(len(left.living))
         self._own_deaths.watch_guardian()
 
     def _hold_down(self) -> None:
+        """Park and hold whom the book names; one that still ends is asked once more."""
         for member in self._roster:
             record = self._context.tally.of(member.name)
-            if record.parked is not None and member.process is None:
+            if record.parked is not None:
                 member.park = record.parked
-                member.asked = None
-                self._reaper.stay_parked(member)
-            elif record.held is not None and member.process is None:
+                self._stopper.ask(member, Ask(record.parked.reason, After.PARK))
+            elif record.held is not None:
                 self._stopper.ask(member, Ask(record.held))
 
     def _account_for(self, name: str, record: ProcessRecord) -> None:
         """Count a death that nobody saw; its last words may still tell the class."""
         member = self._roster.get(name)
-        if member is None or record.pid is None:
+        if member is None:
             self._context.records.remove(name)
             return
-        words = read_last_words(self._context.launch.logs.root, name, record.pid)
-        identity = f"{record.pid}:{record.start_ticks}"
+        words = read_last_words(self._context.launch.logs.root, name, record.pid or 0)
         uptime_s = max(0.0, self._context.now_s() - record.started_s)
         member.restarts = record.restarts
         self._context.records.remove(name)
         if member.park is None and member.wanted:
             code = None if words is None else words.code
-            self._reaper.died_unseen(member, code, identity, uptime_s)
+            self._reaper.died_unseen(member, code, record.identity, uptime_s)
+        elif member.park is not None:
+            self._own_deaths.park_before(name, member.park)
 
     def _end_surplus(self, process: Process) -> None:
         """End a process that nobody may own: a second of something, or of another mode."""
@@ -196,6 +199,8 @@ class Supervisor:
         self._opening.dashboard_url = note_dashboard(self._context, host, port)
 
     def _go_round(self) -> None:
+        # First of all: whatever goes wrong in this round, there is a next one.
+        self._context.loop.call_later(self._watch.round_s, self._go_round)
         if not self._context.stopping:
             self._watch.go_round()
         now_s = self._context.now_s()
@@ -205,7 +210,6 @@ class Supervisor:
             self._above.look()
         else:
             self._health.review()
-        self._context.loop.call_later(self._watch.round_s, self._go_round)
 
     def _each_second(self) -> None:
         if self._context.stopping:
@@ -218,6 +222,7 @@ class Supervisor:
             self._end.set_result(lost)
             return
         self._sweeper.look()
+        self._control.look()
         self._duties.look()
         self._own_deaths.look()
         self._compatibility.look()
@@ -232,6 +237,7 @@ class Supervisor:
             say("Killing what is left, as asked twice.", sys.stderr)
             for member in self._roster:
                 self._stopper.kill(member)
+            self._one_shots.kill_all()
             return
         self._asked_to_end(f"asked by {number.name}")
 
@@ -245,6 +251,7 @@ class Supervisor:
         context.stopping = True
         say(f"Stopping: {end.reason}.")
         self._above.look()
+        await self._one_shots.finish()
         for member in self._roster.in_stop_order():
             if member.name == EXCHANGE_SIM and end.judged:
                 await self._run_end.summary(self._one_shots)

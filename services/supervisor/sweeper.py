@@ -2,7 +2,8 @@
 
 Most carry the cookie of their service in their environment. One that took it out becomes our own
 child when its parent dies, for we are a subreaper: a stranger that appears with the death of a
-service belonged to it. One that went off on its own while its service lived stays unknown.
+service belonged to it. One that went off on its own while its service lived stays unknown until
+everything is stopped.
 """
 
 from __future__ import annotations
@@ -68,19 +69,25 @@ class Sweeper:
         self._is_due = False
         alive = {member.cookie for member in self._roster if member.process is not None}
         alive |= self.other_cookies()
-        for pid, cookie in processes_with_cookie(f"{self._context.launch.cookie}."):
+        known = self._members() | self.other_pids()
+        for pid, cookie in processes_with_cookie(f"{self._context.launch.cookie}.", known):
             if cookie not in alive:
                 _kill(pid)
         living = self._living_strangers()
+        if self._context.stopping:
+            # Everybody whose they could be has ended.
+            self._strangers.clear()
         for pid in living - self._strangers:
             _kill(pid)
         self._strangers &= living
 
     def _living_strangers(self) -> set[int]:
         """Return our children that nobody of ours started; those that ended are reaped."""
-        members = {member.process.pid for member in self._roster if member.process is not None}
-        strangers = set(children_of_ours()) - members - self.other_pids()
+        strangers = set(children_of_ours()) - self._members() - self.other_pids()
         return {pid for pid in strangers if _lives(pid) and not self._has_cookie(pid)}
+
+    def _members(self) -> set[int]:
+        return {member.process.pid for member in self._roster if member.process is not None}
 
     def _has_cookie(self, pid: int) -> bool:
         return environment_of(pid).get(COOKIE, "").startswith(f"{self._context.launch.cookie}.")

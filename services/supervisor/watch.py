@@ -15,9 +15,12 @@ from services.supervisor.processes import usage
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
 from services.supervisor.table import DASHBOARD
+from shared.health.evidence import LATE_DEGRADED
 from shared.models.health import Phase, Status
 
 ROUND_S_MIN, ROUND_S_MAX = 0.1, 0.5
+HELD_S = 2.0
+"""Rounds so far apart mean that we stood still ourselves."""
 SAMPLES_PER_ROUND = 20
 """With very many services each is measured less often, so that idling stays cheap."""
 
@@ -41,6 +44,7 @@ class Watch:
         self._samples: dict[int, _Sample] = {}
         self._next_sampled = 0
         self._sampled_s = 0.0
+        self._round_at_s: float | None = None
         self.port_known: Callable[[str, int], None] = lambda *_: None
         """Called when a service names the port on which it listens."""
         starter.heard = self.heard
@@ -82,13 +86,18 @@ class Watch:
     def go_round(self) -> None:
         """Look at every member once: hung, too big, late."""
         now_s = self._context.now_s()
+        if now_s - (self._round_at_s or now_s) > HELD_S:
+            self._woke(now_s)
+        self._round_at_s = now_s
         self._measure(now_s)
         for member in self._roster:
             if member.process is None or member.cut_short is not None:
                 continue
-            answer = watch_answer(
-                member.watch_facts(now_s), member.spec.beat, member.spec.memory_max_bytes
-            )
+            facts, rule = member.watch_facts(now_s), member.spec.beat
+            if rule.notify and facts.silent_for_s > LATE_DEGRADED * rule.beat_s:
+                # Not before it is late: that its socket was removed is rare, and dear to look for.
+                self._starter.listen_again(member)
+            answer = watch_answer(facts, rule, member.spec.memory_max_bytes)
             if answer.watch is WatchChoice.KEEP:
                 continue
             self._context.incidents.step(Step.DETECT, member.name, answer.reason)
@@ -96,6 +105,11 @@ class Watch:
                 self._stopper.abort(member, answer.reason)
             else:
                 self._stopper.renew(member, answer.reason)
+
+    def _woke(self, now_s: float) -> None:
+        """Begin to count anew: we were held, or the whole machine, and heard nobody."""
+        for member in self._roster:
+            member.woke_s = now_s
 
     def _measure(self, now_s: float) -> None:
         if now_s - self._sampled_s < 1.0:

@@ -24,7 +24,15 @@ _CODE_ORDER = (
     HealthCode.OK,
 )
 
-NEXT_ACTION: dict[HealthCode, str] = {
+RUNBOOK = "RUNBOOK.md"
+
+
+def _see(sentence: str, section: str) -> str:
+    """Return the sentence with the section of the runbook that says more."""
+    return f"{sentence} See {RUNBOOK}#{section}."
+
+
+_WHO_ACTS: dict[HealthCode, str] = {
     HealthCode.OK: "Nobody needs to act.",
     HealthCode.DEGRADED: "Nobody needs to act yet: the system is healing or holding back.",
     HealthCode.FAILED: "The operator reads the service's log, mends the cause and releases it.",
@@ -34,8 +42,15 @@ NEXT_ACTION: dict[HealthCode, str] = {
     HealthCode.STOPPED: "The operator starts the system again when it is wanted.",
 }
 
+NEXT_ACTION: dict[HealthCode, str] = {
+    code: _see(sentence, str(code).lower()) for code, sentence in _WHO_ACTS.items()
+}
+"""Who does what, in one sentence, and where the whole of it stands."""
 
-CLEAR_STOP = "The operator settles the reason of the emergency stop, then gives clear-stop."
+CLEAR_STOP = _see(
+    "The operator settles the reason of the emergency stop, then gives clear-stop.",
+    "emergency-stop",
+)
 """Healing never takes an emergency stop away, so DEGRADED by it does wait for somebody."""
 
 

@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.clock import Clock, utc_text
+from shared.errors import SystemFault
+from shared.persistence.atomic_file import Missing, read_document
+
+WORDS_BYTES_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ def read_last_words(log_dir: Path, service: str, pid: int) -> LastWords | None:
     """Return the last words of that very process, or None when it left none."""
     path = log_dir / "last_words" / f"{service}.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_document(path, WORDS_BYTES_MAX)
+        if isinstance(raw, Missing):
+            return None
+        document = json.loads(raw)
         words = LastWords(
             pid=int(document["pid"]),
             started_at=str(document["started_at"]),
@@ -53,7 +60,7 @@ def read_last_words(log_dir: Path, service: str, pid: int) -> LastWords | None:
             message=str(document["message"]),
             at=str(document["at"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SystemFault, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
     return words if words.pid == pid else None
 

@@ -62,6 +62,13 @@ class _LogFile(RotatingFileHandler):
 
     _is_refused = _was_refused = False
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the library's name
+        """Whether the file is full; the library would make every line twice to know its length."""
+        del record
+        if self.stream is None:
+            self.stream = self._open()
+        return self.stream.tell() >= self.maxBytes
+
     def emit(self, record: logging.LogRecord) -> None:
         self._was_refused, self._is_refused = self._is_refused, False
         super().emit(record)

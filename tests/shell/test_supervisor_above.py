@@ -94,6 +94,27 @@ def test_systemd_when_the_supervisor_hangs_then_the_watchdog_hears_nothing(tmp_p
             heard_until(ear, "WATCHDOG=1")
 
 
+def test_systemd_when_a_new_guardian_takes_over_then_ready_is_said_to_it_too(
+    tmp_path: Path,
+) -> None:
+    """systemd waits for READY of each start; a supervisor that was ready before says it again."""
+    with listening() as (ear, address):
+        above = {"NOTIFY_SOCKET": address}
+        with supervised(tmp_path, {"web": Actor()}, **above) as system:
+            heard_until(ear, "STATUS=OK: All critical services are OK.")
+            system.process.kill()
+            system.process.wait(timeout=10)
+            with supervised(tmp_path, {"web": Actor()}, **above) as again:
+                wait_until(lambda: guardian_of(again) == again.process.pid, 10, "a new guardian")
+                ear.setblocking(False)
+                with suppress(BlockingIOError):
+                    while True:
+                        ear.recv(65_536)  # what was said before
+                ear.settimeout(HEAR_S)
+
+                assert "READY=1" in heard_until(ear, "STATUS=OK")
+
+
 @contextmanager
 def below_supervisord(base: Path, actors: dict[str, Actor]) -> Iterator[Supervised]:
     """Run scripted services below the shipped supervisor.conf; always end all of it."""

@@ -104,6 +104,38 @@ def test_guardian_when_it_cannot_find_the_supervisor_then_the_lock_tells_and_it_
             assert own_pids_with(f"STATE_DIR={again.state}\0") == []
 
 
+def test_exit_of_yesterday_when_a_pid_comes_again_then_a_death_is_still_a_death(
+    tmp_path: Path,
+) -> None:
+    """In a container each run has the same pids: the clean end of one must not explain another."""
+    with supervised(tmp_path, {"web": Actor()}) as system:
+        system.wait_ok()
+        supervisor, web = system.supervisor_pid(), system.pid("web")
+        of_yesterday = f"{supervisor} {(ticks_of(supervisor) or 0) - 1} 0\n"
+        (system.state / "run" / "supervisor.exit").write_text(of_yesterday, "ascii")
+
+        os.kill(supervisor, signal.SIGKILL)
+
+        wait_until(lambda: generation(system) == 2, 15, "a new supervisor")
+        system.wait_for("web", status="OK", pid=web)
+        assert system.process.poll() is None
+
+
+def test_guardian_when_it_stands_still_then_it_is_woken_and_guards_again(tmp_path: Path) -> None:
+    """Held by SIGSTOP it could neither bring a supervisor back nor hand down a request to end."""
+    with supervised(tmp_path, {"web": Actor()}) as system:
+        system.wait_ok()
+        os.kill(system.process.pid, signal.SIGSTOP)
+
+        wait_until(lambda: system.health()["incidents"], 20, "an incident")
+        wait_until(lambda: system.health()["incidents"][0]["recovered_after_s"], 10, "its end")
+        assert [line["event"] for line in system.incidents("guardian")] == ["DETECT", "RECOVER"]
+        supervisor = system.supervisor_pid()
+        os.kill(supervisor, signal.SIGKILL)
+        wait_until(lambda: system.supervisor_pid() != supervisor, 15, "a new supervisor")
+        assert system.stop() == 0
+
+
 def _last_exit(system: Supervised) -> str:
     """Return pid and code of the supervisor that ended last on purpose."""
     with suppress(FileNotFoundError):

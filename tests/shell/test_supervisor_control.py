@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from services.supervisor.control import CLIENTS_MAX
 from shared.commands.control_client import ControlClient, ControlRefused
 from shared.config.paths import StatePaths
 from tests.support.supervised import Actor, Supervised, supervised
+from tests.support.system import log_lines
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -110,6 +115,12 @@ def test_supervisorctl_when_the_table_changes_then_update_applies_only_that(
         wait_until(lambda: system.service("page").get("status") == "OK", 10)
         assert system.pid("page") != page
         assert system.pid("web") == web
+        # The client stops a changed service before it starts it; nobody wished it to stay down.
+        supervisor = system.supervisor_pid()
+        os.kill(supervisor, signal.SIGKILL)
+        os.kill(system.pid("page"), signal.SIGKILL)
+        wait_until(lambda: system.supervisor_pid() != supervisor, 15, "a new supervisor")
+        system.wait_for("page", status="OK", failures_in_window=1)
 
 
 def test_control_when_garbage_comes_then_it_is_refused_and_the_system_lives(
@@ -159,3 +170,42 @@ def test_state_folder_when_very_deep_then_sockets_still_work(tmp_path: Path) -> 
         short = (system.state / "run" / "supervisor.sock").readlink().parent
         assert system.stop() == 0
         assert not short.exists()
+
+
+def test_control_when_callers_never_hang_up_then_others_are_served_and_services_restarted(
+    tmp_path: Path,
+) -> None:
+    """The longest idle one is let go; what restarts need is never used up by callers."""
+    with supervised(tmp_path, PAIR) as system, ExitStack() as callers:
+        system.wait_ok()
+        supervisor, web = system.supervisor_pid(), system.pid("web")
+        address = str(StatePaths(system.state).supervisor_socket.resolve())
+        for _ in range(5 * CLIENTS_MAX):
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.connect(address)
+
+        assert ControlClient(StatePaths(system.state)).is_alive()
+        own = Path(f"/proc/{supervisor}/fd")
+        wait_until(lambda: len(list(own.iterdir())) < 2 * CLIENTS_MAX, 10, "descriptors back")
+        os.kill(web, signal.SIGKILL)
+        system.wait_for("web", status="OK", restarts=1)
+        assert system.supervisor_pid() == supervisor
+
+
+def test_socket_when_somebody_removed_it_then_it_is_there_again(tmp_path: Path) -> None:
+    """Without it no command would arrive, and no guardian would see a hang; in a deep folder a
+    link leads to it, which can be removed as well.
+    """
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    with supervised(deep, {"web": Actor()}) as system:
+        system.wait_ok()
+        place, client = StatePaths(system.state).supervisor_socket, ControlClient
+        place.readlink().unlink()
+        place.unlink()
+
+        wait_until(lambda: client(StatePaths(system.state)).is_alive(), 10, "an answer")
+
+        assert place.stat().st_mode & 0o777 == 0o600
+        events = [line["event"] for line in log_lines(system.logs / "supervisor.jsonl")]
+        assert events.count("control_listens_again") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,14 +88,26 @@ def test_start_when_the_folder_was_removed_under_another_then_it_waits_for_its_e
             assert f"pid {supervisor}" in err
 
 
+def is_asked_to_end(pid: int) -> bool:
+    """Whether SIGTERM waits for a process that is held."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    (waiting,) = (line.split()[1] for line in lines if line.startswith("ShdPnd:"))
+    return bool(int(waiting, 16) & 1 << (signal.SIGTERM - 1))
+
+
 def test_stop_when_the_folder_was_removed_then_it_ends_everything(tmp_path: Path) -> None:
     """Neither pid files nor records are needed to find what runs."""
-    with supervised(tmp_path, ONE) as system:
+    with supervised(tmp_path, ONE) as system, ThreadPoolExecutor(1) as person:
         system.wait_ok()
-        guardian = system.process.pid
+        guardian, supervisor = system.process.pid, system.supervisor_pid()
+        # Held until it is asked: it would notice by itself, and the command find nobody.
+        os.kill(supervisor, signal.SIGSTOP)
         take_away(system.state)
+        command = person.submit(system.command, "stop")
+        wait_until(lambda: is_asked_to_end(supervisor), 20, "the request")
+        os.kill(supervisor, signal.SIGCONT)
 
-        stopped = system.command("stop")
+        stopped = command.result(timeout=30)
 
         assert (stopped.code, stopped.out.strip()) == (0, "stopped")
         system.process.communicate(timeout=20)

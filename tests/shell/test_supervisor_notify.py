@@ -14,6 +14,8 @@ import pytest
 
 from services.supervisor.notify_socket import NotifySocket
 from services.supervisor.notify_words import DATAGRAM_BYTES_MAX, Words
+from services.supervisor.processes import environment_of
+from tests.support.supervised import Actor, supervised
 
 pytestmark = pytest.mark.integration
 
@@ -118,3 +120,30 @@ def test_foreign_user_when_he_speaks_then_not_heard(ear: Ear) -> None:
 
     assert ear.heard == []
     assert ear.socket.dropped == 1
+
+
+def test_socket_when_removed_then_it_is_no_more_in_place(ear: Ear) -> None:
+    """Neither when another one stands there."""
+    assert ear.socket.is_in_place()
+    ear.socket.path.unlink()
+    assert not ear.socket.is_in_place()
+    ear.socket.path.touch()
+    assert not ear.socket.is_in_place()
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_socket_when_removed_under_a_service_then_it_is_there_again_before_the_watchdog(
+    tmp_path: Path, whole_folder: bool
+) -> None:
+    """Its beats went nowhere through no fault of its own: it is heard again, and not killed."""
+    with supervised(tmp_path, {"web": Actor()}) as system:
+        system.wait_ok()
+        web = system.pid("web")
+        given = environment_of(web)["NOTIFY_SOCKET"]
+        Path(given).unlink()
+        if whole_folder:
+            Path(given).parent.rmdir()
+
+        system.wait_for("web", status="DEGRADED")
+
+        assert system.wait_for("web", status="OK")["pid"] == web

@@ -139,7 +139,7 @@ def test_commands_when_no_broker_answers_then_75_without_waiting_for_nobody(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        keys = {"APCA_API_KEY_ID": "AKTEST", "APCA_API_SECRET_KEY": "test"}
+        keys = {"APCA_API_KEY_ID": "PKTEST", "APCA_API_SECRET_KEY": "test"}
         settings = {"TRADING_MODE": "paper", "ALPACA_TRADING_URL": address, **keys}
         began_s = time.monotonic()
         done = deploy(tmp_path, "emergency-stop", "--reason", "drill", settings=settings)

@@ -99,3 +99,52 @@ def test_table_when_spoilt_after_a_change_then_a_new_supervisor_keeps_the_change
         os.kill(system.supervisor_pid(), signal.SIGKILL)
 
         system.wait_for("page", status="OK", adopted=True, pid=page)
+
+
+def test_dependant_when_its_need_is_taken_from_the_row_then_it_starts(tmp_path: Path) -> None:
+    """A blocked service is looked at again when the table frees it."""
+    actors = {"base": Actor("sys.exit(78)"), "page": Actor(row='needs = ["base"]')}
+    with supervised(tmp_path, actors) as system:
+        system.wait_for("base", phase="parked")
+        wait_until(lambda: "blocked" in str(system.service("page").get("reason")), 10, "blocked")
+        table = tmp_path / "services.toml"
+        table.write_text(table.read_text("utf-8").replace('needs = ["base"]', ""), "utf-8")
+
+        reread(system)
+
+        system.wait_for("page", status="OK", restarts=0)
+
+
+def test_rows_when_added_together_then_the_dependant_waits_whatever_their_order(
+    tmp_path: Path,
+) -> None:
+    """A need that stands further down in the file is a need all the same."""
+    slow = f"time.sleep(0.5); open({str(tmp_path / 'ready')!r}, 'w').close(); serve()"
+    early = f"assert os.path.exists({str(tmp_path / 'ready')!r}); serve()"
+    with supervised(tmp_path, ONE) as system:
+        system.wait_ok()
+        table = tmp_path / "services.toml"
+        added = row_of("page", Actor(early, 'needs = ["base"]')) + row_of("base", Actor(slow))
+        table.write_text(table.read_text("utf-8") + added, "utf-8")
+
+        reread(system)
+
+        system.wait_for("page", status="OK", restarts=0, failures_in_window=0)
+
+
+def test_parked_row_when_taken_out_and_put_back_then_it_is_parked_still(tmp_path: Path) -> None:
+    """Only `release` and `restart` free it; its deaths are not forgotten either."""
+    with supervised(tmp_path, {**ONE, "page": Actor("sys.exit(78)")}) as system:
+        system.wait_for("page", phase="parked")
+        table = tmp_path / "services.toml"
+        whole = table.read_text("utf-8")
+        table.write_text(row_of("web", ONE["web"]), "utf-8")
+        reread(system)
+        wait_until(lambda: not system.service("page"), 10, "no page")
+        table.write_text(whole, "utf-8")
+
+        reread(system)
+
+        again = system.wait_for("page", phase="parked")
+        assert (again["failures_in_window"], again["pid"]) == (1, None)
+        assert system.health()["code"] == "FAILED_CONFIG"

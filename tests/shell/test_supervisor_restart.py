@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,26 @@ def test_needs_when_slow_then_the_dependant_starts_after_ready(tmp_path: Path) -
         system.wait_ok()
 
         assert system.service("top")["started_at"] > system.service("base")["started_at"]
+
+
+def test_services_when_everybody_was_held_then_nobody_is_taken_for_hung(tmp_path: Path) -> None:
+    """A paused machine or a stopped supervisor hears nothing; that silence is its own."""
+    patient = Actor(row="critical = true\nbeat_s = 0.2\nwatchdog_s = 1.0")
+    with supervised(tmp_path, {"web": patient, "page": patient}) as system:
+        system.wait_ok()
+        web, page, supervisor = system.pid("web"), system.pid("page"), system.supervisor_pid()
+        everybody = (system.process.pid, supervisor, web, page)
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        threading.Event().wait(3.0)
+        os.kill(supervisor, signal.SIGCONT)
+        threading.Event().wait(0.4)
+        for pid in (web, system.process.pid):
+            os.kill(pid, signal.SIGCONT)
+
+        # One that hangs after all is found out in the usual time.
+        system.wait_for("page", restarts=1)
+        system.wait_ok()
+        assert system.pid("web") == web
+        assert system.service("web")["restarts"] == 0
+        assert system.supervisor_pid() == supervisor

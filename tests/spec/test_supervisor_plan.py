@@ -200,6 +200,7 @@ def test_words_when_a_beat_is_read_then_every_word_arrives() -> None:
         ("X_PORT=70000", "port", None),
         ("X_METRICS=[1]", "metrics", None),
         ("X_METRICS={", "metrics", None),
+        (f'X_METRICS={{"a": {10**400}, "b": -1e999, "c": 2}}', "metrics", {"c": 2.0}),
         ("X_TRADING_STATE=HAPPY", "trading", TradingWord("HALTED", "supervision")),
         ("EXTEND_TIMEOUT_USEC=999999999999", "extend_s", EXTENSION_S_MAX),
         ("X_REASON=\x1b[2Jred", "reason", "[2Jred"),
