@@ -12,8 +12,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.heartbeat.findings import Severity
 from services.heartbeat.outbox import PEOPLE, Message
-from services.heartbeat.plan import Severity
 from shared.config.settings import Settings
 from shared.ports import Alerter
 from shared.telemetry.logs import log_event

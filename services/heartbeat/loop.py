@@ -6,14 +6,19 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from services.heartbeat import outbox
+from services.heartbeat import large_trades, outbox
 from services.heartbeat.alerts import Delivery, LogAlerter, PeopleChannel, people_addresses
+from services.heartbeat.chat import Chat, ChatAddress
 from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.ping import Pinger
-from services.heartbeat.plan import Moment, make_plan
+from services.heartbeat.plan import Moment, make_plan, mode_of
+from services.heartbeat.quiet import is_quiet
+from services.heartbeat.sources import Sources
 from shared.clock import Clock, utc_text
+from shared.commands.core import CommandCore
 from shared.config.settings import Settings
 from shared.errors import SchemaFault, SystemFault
 from shared.health.judge import Judgement, judge_document
@@ -46,11 +51,14 @@ class Loop:
         self._logger = logger
         self._health_path = settings.state.health
         self._memory_path = settings.state.heartbeat
+        self._orders_path = settings.logs.orders
+        self._sources = Sources(settings.state, clock)
         self._log = LogAlerter(logger)
         self._people = tuple(PeopleChannel(address) for address in people_addresses(settings))
         self._channels = (LOG, *(channel.name for channel in self._people))
         url = settings.heartbeat_ping_url
         self._pinger = Pinger(url.get_secret_value(), clock) if url is not None else None
+        self._chat = self._made_chat(settings)
         self._written = self._remembered()
         self._memory = outbox.readdressed(self._written, self._channels)
         self._storage_problem = ""
@@ -71,8 +79,11 @@ class Loop:
         )
         for channel in self._people:
             channel.start()
+        self._sources.start()
         if self._pinger is not None:
             self._pinger.start()
+        if self._chat is not None:
+            self._chat.start()
         while not stop.is_set():
             judgement = self.turn()
             if self._turns == 1:
@@ -83,13 +94,10 @@ class Loop:
 
     def turn(self) -> Judgement:
         """One unit of work: judge, plan, remember, then speak."""
-        now = Moment(self._clock.boottime_s(), utc_text(self._clock.utc_now()))
-        judgement = judge_document(
-            self._health(), boot_id=self._clock.boot_id(), boottime_s=now.boottime_s
-        )
-        plan = make_plan(judgement, self._memory.troubles, now)
-        memory = outbox.with_alerts(self._memory, plan.alerts, self._channels)
-        self._memory = outbox.with_troubles(memory, plan.troubles)
+        utc_now = self._clock.utc_now()
+        now = Moment(self._clock.boottime_s(), utc_text(utc_now))
+        judgement = self._judged()
+        self._memory = self._planned(judgement, now, quiet=is_quiet(utc_now))
         self._take_results(now.boottime_s)
         # On disk before anybody hears it: a kill may repeat a message, never lose one.
         self._remember()
@@ -98,6 +106,36 @@ class Loop:
             self._pinger.turn(judgement)
         self._turns += 1
         return judgement
+
+    def _made_chat(self, settings: Settings) -> Chat | None:
+        """The chat of the two Telegram settings, None without them."""
+        token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
+        if token is None or chat_id is None:
+            return None
+        core = CommandCore(settings.state, settings.logs, self._clock)
+        address = ChatAddress(token.get_secret_value(), chat_id)
+        return Chat(address, self._clock, core, self._judged, settings.state)
+
+    def _judged(self) -> Judgement:
+        """Our own judgement of health.json at this moment."""
+        return judge_document(
+            self._health(),
+            boot_id=self._clock.boot_id(),
+            boottime_s=self._clock.boottime_s(),
+        )
+
+    def _planned(self, judgement: Judgement, now: Moment, *, quiet: bool) -> Memory:
+        """The memory with what this judgement, and what was seen beside it, asks to be said."""
+        facts, memory = self._sources.read(), self._memory
+        plan = make_plan(judgement, memory.troubles, now, facts)
+        limit = large_trades.position_limit(facts.bot)
+        place, notices = large_trades.look(
+            self._orders_path, memory.orders_read, limit, mode_of(judgement)
+        )
+        alerts = (*plan.alerts, *notices)
+        memory = outbox.with_alerts(memory, alerts, self._channels, quiet=quiet)
+        memory = replace(outbox.with_troubles(memory, plan.troubles), orders_read=place)
+        return memory if quiet else outbox.released(memory)
 
     def _health(self) -> bytes | None:
         """The bytes of health.json; None without the file, no bytes when it cannot be read."""
@@ -180,6 +218,7 @@ class Loop:
         if stuck:
             problems.extend(f"alerts are stuck: {why}" for why in self._stuck_reasons())
         problems.append(self._pinger.problem if self._pinger is not None else "")
+        problems.append(self._chat.problem if self._chat is not None else "")
         reason = "; ".join(problem for problem in problems if problem)
         return Beat(
             progress=self._turns,

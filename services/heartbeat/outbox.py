@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from services.heartbeat.plan import Alert, Kind, Severity, Trouble
+from services.heartbeat.findings import RANK, Severity
+from services.heartbeat.large_trades import Place
+from services.heartbeat.plan import Alert, Kind, Trouble
 from shared.errors import SchemaFault
 
 VERSION = 1
@@ -16,7 +18,8 @@ PAUSE_MAX_S = 300.0
 LOG = "log"
 PEOPLE = "people"
 """With a number behind it, `people-1`: one channel for each address."""
-_RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.PAGE: 2}
+BODY_CHARACTERS_MAX = 3_000
+"""Of one message that gathers many: channels cut what is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Message:
     attempts: int = 0
     next_try_s: float = 0.0
     """Seconds since boot before which it is not tried again."""
+    held: bool = False
+    """It waits for the end of the quiet hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +47,15 @@ class Memory:
     sequence: int = 0
     dropped: int = 0
     """Messages that were thrown away because the outbox was full."""
+    orders_read: Place | None = None
+    """How far logs/orders.jsonl was read."""
 
 
 def compose(alerts: Sequence[Alert]) -> tuple[str, str, Severity]:
     """Return title, body and severity of one message for all alerts of a turn: a storm of
     faults is one message, its worst first.
     """
-    ordered = sorted(
-        alerts, key=lambda alert: (-_RANK[alert.severity], alert.kind is not Kind.OPEN)
-    )
+    ordered = sorted(alerts, key=lambda alert: (-RANK[alert.severity], alert.kind is not Kind.OPEN))
     first = ordered[0]
     if len(ordered) == 1:
         return first.title, first.body, first.severity
@@ -58,20 +63,62 @@ def compose(alerts: Sequence[Alert]) -> tuple[str, str, Severity]:
     return f"{first.title} (and {len(ordered) - 1} more)", "\n".join(lines), first.severity
 
 
-def with_alerts(memory: Memory, alerts: Sequence[Alert], channels: tuple[str, ...]) -> Memory:
-    """Return the memory with one more message for these alerts; unchanged without any."""
+def with_alerts(
+    memory: Memory, alerts: Sequence[Alert], channels: tuple[str, ...], *, quiet: bool = False
+) -> Memory:
+    """Return the memory with one more message for these alerts; unchanged without any.
+
+    In the quiet hours what is no page is held back, from people, not from the log.
+    """
     if not alerts:
         return memory
     title, body, severity = compose(alerts)
     number = memory.sequence + 1
-    message = Message(f"alert-{number}", title, body, severity, channels)
+    held = quiet and severity is not Severity.PAGE
+    message = Message(f"alert-{number}", title, body, severity, channels, held=held)
     outbox = (*memory.outbox, message)
     dropped = memory.dropped
     if len(outbox) > MESSAGES_MAX:
-        least = min(range(len(outbox)), key=lambda place: (_RANK[outbox[place].severity], place))
+        least = min(range(len(outbox)), key=lambda place: (RANK[outbox[place].severity], place))
         outbox = outbox[:least] + outbox[least + 1 :]
         dropped += 1
     return replace(memory, outbox=outbox, sequence=number, dropped=dropped)
+
+
+def released(memory: Memory) -> Memory:
+    """Return the memory after the quiet hours: what was held goes out, gathered in one message
+    for those who wait for the same, as far as it fits.
+    """
+    if not any(message.held for message in memory.outbox):
+        return memory
+    kept: list[Message] = []
+    for message in memory.outbox:
+        last = kept[-1] if kept else None
+        loose = replace(message, held=False)
+        if last is not None and message.held and _may_join(last, message):
+            kept[-1] = _joined(last, loose)
+        else:
+            kept.append(loose if not message.held else replace(loose, next_try_s=0.0))
+    return replace(memory, outbox=tuple(kept))
+
+
+def _may_join(first: Message, second: Message) -> bool:
+    untried = first.attempts == second.attempts == 0
+    size = len(first.body) + len(second.title) + len(second.body)
+    is_page = Severity.PAGE in (first.severity, second.severity)
+    return (
+        untried
+        and not is_page
+        and first.channels == second.channels
+        and (size < BODY_CHARACTERS_MAX)
+    )
+
+
+def _joined(first: Message, second: Message) -> Message:
+    title, line = "Of the quiet hours", f"- {second.title}: {second.body}"
+    begun = first.body if first.title == title else f"- {first.title}: {first.body}"
+    worst = max(first.severity, second.severity, key=RANK.__getitem__)
+    return replace(first, title=title, body=f"{begun}\n{line}", severity=worst)
 
 
 def with_troubles(memory: Memory, troubles: Mapping[str, Trouble]) -> Memory:
@@ -82,7 +129,8 @@ def with_troubles(memory: Memory, troubles: Mapping[str, Trouble]) -> Memory:
 def due(memory: Memory, channel: str, now_s: float) -> Message | None:
     """Return the oldest message that the channel has not taken and that may be tried now."""
     for message in memory.outbox:
-        if channel in message.channels and message.next_try_s <= now_s:
+        is_held = message.held and channel != LOG
+        if channel in message.channels and message.next_try_s <= now_s and not is_held:
             return message
     return None
 
@@ -137,6 +185,7 @@ def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
         "boot_id": boot_id,
         "sequence": memory.sequence,
         "dropped": memory.dropped,
+        "orders_read": None if memory.orders_read is None else asdict(memory.orders_read),
         "troubles": [
             {name: getattr(trouble, name) for name in Trouble.__slots__}
             for trouble in memory.troubles.values()
@@ -168,6 +217,7 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             tuple(outbox),
             int(document["sequence"]),
             int(document["dropped"]),
+            _place(document.get("orders_read")),
         )
         same_boot = document["boot_id"] == boot_id
     except (KeyError, TypeError, AttributeError, OverflowError) as failure:
@@ -219,6 +269,13 @@ def _trouble(row: Mapping[str, Any]) -> Trouble:
     )
 
 
+def _place(row: Mapping[str, Any] | None) -> Place | None:
+    if row is None:
+        return None
+    told = tuple(str(order) for order in row["told"])
+    return Place(int(row["inode"]), max(0, int(row["offset"])), told)
+
+
 def _message(row: Mapping[str, Any]) -> Message:
     return Message(
         id=str(row["id"]),
@@ -228,4 +285,5 @@ def _message(row: Mapping[str, Any]) -> Message:
         channels=tuple(str(name) for name in row["channels"]),
         attempts=int(row["attempts"]),
         next_try_s=float(row["next_try_s"]),
+        held=row.get("held") is True,
     )

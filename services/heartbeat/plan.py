@@ -10,10 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
-from shared.health.judge import Judgement, Standing
-from shared.models.health import HealthCode, Status
+from services.heartbeat.findings import (
+    NOTHING,
+    RANK,
+    Facts,
+    Finding,
+    Severity,
+    findings,
+    is_unknown,
+)
+from shared.health.judge import Judgement
 
 CLOSE_AFTER_S = 5.0
 """An end is believed when nothing was seen for so long."""
@@ -22,32 +29,8 @@ REMIND_AFTER_S = 600.0
 """Until the first reminder; each further one waits twice as long as the one before."""
 
 
-class Severity(StrEnum):
-    """How urgently a person is wanted."""
-
-    INFO = "info"
-    WARN = "warn"
-    PAGE = "page"
-
-
 OPEN_AFTER_S = {Severity.INFO: 10.0, Severity.WARN: 10.0, Severity.PAGE: 2.0}
 """How long a fault must last before it is announced: a quick restart wakes nobody."""
-
-_RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.PAGE: 2}
-SYSTEM = "system"
-TRADING = "trading"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong at this moment."""
-
-    subject: str
-    """`system`, `trading`, or a service's name: what an alert is about, its key."""
-    cause: str
-    severity: Severity
-    detail: str
-    next_action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +61,8 @@ class Kind(StrEnum):
     WORSE = "worse"
     REMINDER = "reminder"
     RECOVERED = "recovered"
+    NOTICE = "notice"
+    """Something that happened once and needs no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +92,23 @@ class Plan:
     alerts: tuple[Alert, ...] = ()
 
 
-def make_plan(judgement: Judgement, troubles: Mapping[str, Trouble], now: Moment) -> Plan:
-    """Return the alerts that this judgement asks for, and the troubles to remember."""
-    found = {finding.subject: finding for finding in findings(judgement)}
-    blind = judgement.standing is not Standing.FRESH
+def make_plan(
+    judgement: Judgement,
+    troubles: Mapping[str, Trouble],
+    now: Moment,
+    facts: Facts = NOTHING,
+) -> Plan:
+    """Return the alerts that judgement and facts ask for, and the troubles to remember."""
+    known = {name for name, trouble in troubles.items() if trouble.announced}
+    facts = replace(facts, open_subjects=frozenset(known))
+    found = {finding.subject: finding for finding in findings(judgement, facts)}
     after: dict[str, Trouble] = {}
     alerts: list[Alert] = []
     for subject in (*found, *(name for name in troubles if name not in found)):
         finding, trouble = found.get(subject), troubles.get(subject)
         if finding is not None:
             step = _seen(finding, trouble, judgement, now)
-        elif trouble is not None and blind:
+        elif trouble is not None and is_unknown(subject, judgement, facts):
             # Nobody says how it is: neither over nor lasting.
             step = (trouble, None)
         elif trouble is not None:
@@ -129,67 +120,6 @@ def make_plan(judgement: Judgement, troubles: Mapping[str, Trouble], now: Moment
         if step[1] is not None:
             alerts.append(step[1])
     return Plan(after, tuple(alerts))
-
-
-def findings(judgement: Judgement) -> tuple[Finding, ...]:
-    """Return everything that is wrong, the whole first."""
-    found: list[Finding] = []
-    if judgement.overall is not Status.OK:
-        found.append(
-            Finding(
-                SYSTEM,
-                _system_cause(judgement),
-                _system_severity(judgement),
-                judgement.reason,
-                judgement.next_action,
-            )
-        )
-    if judgement.standing is Standing.FRESH and judgement.code != HealthCode.STOPPED:
-        document = judgement.document or {}
-        found.extend(_service_findings(document))
-        found.extend(_trading_findings(document))
-    return tuple(found)
-
-
-def _system_cause(judgement: Judgement) -> str:
-    if judgement.standing is Standing.FRESH:
-        return judgement.code
-    return f"{judgement.code} ({judgement.standing.value} health.json)"
-
-
-def _system_severity(judgement: Judgement) -> Severity:
-    if judgement.code == HealthCode.STOPPED:
-        return Severity.INFO
-    return Severity.PAGE if judgement.overall is Status.FAILED else Severity.WARN
-
-
-def _service_findings(document: Mapping[str, Any]) -> list[Finding]:
-    found: list[Finding] = []
-    services = document.get("services")
-    for name, entry in services.items() if isinstance(services, Mapping) else ():
-        status = entry.get("status") if isinstance(entry, Mapping) else None
-        if status == Status.OK:
-            continue
-        facts = entry if isinstance(entry, Mapping) else {}
-        urgent = status != Status.DEGRADED and facts.get("critical") is True
-        found.append(
-            Finding(
-                str(name),
-                str(status or "unreadable"),
-                Severity.PAGE if urgent else Severity.WARN,
-                str(facts.get("reason") or "no reason was given"),
-            )
-        )
-    return found
-
-
-def _trading_findings(document: Mapping[str, Any]) -> list[Finding]:
-    state, cause = document.get("trading_state"), document.get("trading_state_cause")
-    if state == "HALTED":
-        return [Finding(TRADING, "HALTED", Severity.WARN, f"trading is HALTED: {cause}")]
-    if state == "REDUCING" and cause not in ("operator", "none"):
-        return [Finding(TRADING, "REDUCING", Severity.WARN, f"no new risk is taken: {cause}")]
-    return []
 
 
 _Step = tuple[Trouble | None, Alert | None]
@@ -205,16 +135,17 @@ def _seen(finding: Finding, trouble: Trouble | None, judgement: Judgement, now: 
             began_s=now.boottime_s,
             began_at=now.at,
         )
-    worse = _RANK[finding.severity] > _RANK[trouble.severity]
+    worse = RANK[finding.severity] > RANK[trouble.severity]
     other_page = finding.severity is Severity.PAGE and finding.cause != trouble.cause
     current = replace(
         trouble,
-        severity=max(finding.severity, trouble.severity, key=_RANK.__getitem__),
+        severity=max(finding.severity, trouble.severity, key=RANK.__getitem__),
         quiet_s=None,
     )
     lasted_s = now.boottime_s - current.began_s
     if not current.announced:
-        if lasted_s < OPEN_AFTER_S[current.severity]:
+        patience_s = finding.open_after_s
+        if lasted_s < (OPEN_AFTER_S[current.severity] if patience_s is None else patience_s):
             return current, None
         return _said(current, finding, now), _alert(Kind.OPEN, current, finding, judgement)
     if worse or other_page:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.heartbeat.alerts import SILENCE_MAX_S, PeopleAddress, PeopleChannel
+from services.heartbeat.findings import Severity
 from services.heartbeat.loop import turn_s
 from services.heartbeat.outbox import Message
-from services.heartbeat.plan import Severity
 from shared.errors import EXIT_CODES, FailureClass
 from tests.support.dashboard import ROOT, environment, until
 from tests.support.heartbeat import (

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.heartbeat.findings import Severity
 from services.heartbeat.plan import (
     CLOSE_AFTER_S,
     REMINDERS_MAX,
     Alert,
     Kind,
-    Severity,
 )
 from shared.health.judge import judge_document
 from tests.support.documents import BOOT_ID, health_bytes
