@@ -26,6 +26,26 @@ class FailureClass(StrEnum):
     CONFIG = "CONFIG"
 
 
+class VendorError(StrEnum):
+    """The five words in which a failure of a vendor is reported, whoever the vendor is."""
+
+    AUTH_ERROR = "AUTH_ERROR"
+    RATE_LIMIT = "RATE_LIMIT"
+    NETWORK = "NETWORK"
+    SCHEMA_ERROR = "SCHEMA_ERROR"
+    UNKNOWN = "UNKNOWN"
+
+
+VENDOR_ERROR_CLASSES: dict[VendorError, FailureClass] = {
+    VendorError.AUTH_ERROR: FailureClass.CONFIG,
+    VendorError.RATE_LIMIT: FailureClass.TRANSIENT,
+    VendorError.NETWORK: FailureClass.TRANSIENT,
+    VendorError.SCHEMA_ERROR: FailureClass.SCHEMA,
+    VendorError.UNKNOWN: FailureClass.TRANSIENT,
+}
+"""RISK has no word of a vendor's: it is a refusal that the vendor meant, not a failure of his."""
+
+
 EXIT_CODES: dict[FailureClass, int] = {
     FailureClass.TRANSIENT: os.EX_TEMPFAIL,
     FailureClass.SCHEMA: os.EX_PROTOCOL,

@@ -15,6 +15,8 @@ from shared.clock import Clock, SystemClock
 from shared.config.endpoints import load_endpoints
 from shared.config.settings import Settings, load_settings
 from shared.errors import ConfigFault, TransientFault
+from shared.resilience.door_rules import DoorHost
+from shared.resilience.door_standing import standing_of_all
 from shared.telemetry.logs import configure_logging
 from shared.telemetry.notify import Notifier
 from shared.telemetry.service import run_service
@@ -27,11 +29,12 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     """Work until stopped; READY comes before the exchange is reached, for it may be away."""
     clock = SystemClock()
     notifier = Notifier.from_environment()
-    sink = StoreSink()
+    sink = StoreSink(clock)
     beat_s = min(BEAT_S_MAX, float(os.environ.get("SHT_BEAT_S", "1")) / 2)
-    reporter = Reporter(notifier, clock, beat_s, sink.counts)
+    host = DoorHost(stop, notifier.extend_timeout)
+    reporter = Reporter(notifier, clock, beat_s, sink.counts, lambda: standing_of_all(host).metrics)
     notifier.ready("following the market")
-    parts = _wire_patiently(settings, clock, reporter, stop)
+    parts = _wire_patiently(settings, clock, reporter, host)
     if parts is None:
         return
     loop = LockStepLoop if settings.is_lock_step else FreeRunningLoop
@@ -43,20 +46,20 @@ def serve(settings: Settings, stop: threading.Event) -> None:
 
 
 def _wire_patiently(
-    settings: Settings, clock: Clock, reporter: Reporter, stop: threading.Event
+    settings: Settings, clock: Clock, reporter: Reporter, host: DoorHost
 ) -> Parts | None:
     """Return the parts as soon as the addresses are known and the disk lets the store be opened;
     None when stopped before. A full disk is waited for, as everything that passes by itself.
     """
-    while not stop.is_set():
+    while not host.stop.is_set():
         try:
             endpoints = load_endpoints(settings)
             hidden = (*settings.secret_values(), endpoints.key_id, endpoints.secret_key)
             configure_logging(SERVICE, settings.log_dir, hidden)
-            return wire(settings, endpoints, clock)
+            return wire(settings, endpoints, clock, host)
         except TransientFault as fault:
             reporter.turn("DEGRADED", str(fault))
-            clock.wait(stop, RETRY_S)
+            clock.wait(host.stop, RETRY_S)
     return None
 
 

@@ -10,11 +10,20 @@ import threading
 from datetime import timedelta
 
 from services.data_daemon.feeds.alpaca_rest import AlpacaRest
-from services.data_daemon.feeds.option_flow import MarketView, cursors_of
+from services.data_daemon.feeds.option_flow import MarketView, OptionFlow, cursors_of
 from services.data_daemon.flow_plan import FlowScope, judge_flow
-from services.data_daemon.identity import MarketIdentity
+from services.data_daemon.identity import MarketIdentity, absent_symbols
 from services.data_daemon.loop import prepare_store, status_of
-from services.data_daemon.plan import BARS, CLOSED, LIVE, QUOTES, Admission
+from services.data_daemon.plan import (
+    BARS,
+    CLOSED,
+    LIVE,
+    QUOTES,
+    Admission,
+    Verdict,
+    telling_absent,
+    telling_drift,
+)
 from services.data_daemon.reporter import Reporter
 from services.data_daemon.sink import StoreSink
 from services.data_daemon.wiring import Parts
@@ -26,6 +35,8 @@ TURN_TIMEOUT_S = 1.0
 RETRY_S = 0.5
 PRUNE_EVERY_MINUTES = 2_000
 FLOW_EVERY_MINUTES = 15
+FLOW_PATIENCE_S = 10.0
+"""Longer than a restart of the exchange: its death may cost time, but no flow and no decision."""
 TIDE_EVERY = timedelta(minutes=30)
 """By market time, so that every run asks at the same minutes; a replay waits for each answer."""
 
@@ -37,7 +48,7 @@ class LockStepLoop:
         self._parts = parts
         self._sink = sink
         self._reporter = reporter
-        self._rest = AlpacaRest(parts.rest, parts.store, sink)
+        self._rest = AlpacaRest(parts.rest, parts.calendar, parts.store, sink)
         self._identity: MarketIdentity | None = None
         self._is_sure = False
         """Whether nothing happened since the market was last identified."""
@@ -71,7 +82,7 @@ class LockStepLoop:
         """Store the minute; tries until it succeeds or we are stopped."""
         while not stop.is_set():
             try:
-                self._store_minute(turn)
+                self._store_minute(turn, stop)
             except SystemFault as fault:
                 self._is_sure = False
                 self._reporter.turn("DEGRADED", self._reporter.met(fault))
@@ -81,22 +92,27 @@ class LockStepLoop:
                 self._reporter.turn("OK", "")
                 return
 
-    def _store_minute(self, turn: Turn) -> None:
+    def _store_minute(self, turn: Turn, stop: threading.Event) -> None:
         minute = turn.minute
         if minute is None:
             return
         if not self._is_sure:
             self._meet_market(turn)
         now = turn.reading.now
-        while not self._rest.fetch_some(now):
+        while not self._rest.fetch_some(turn.reading):
             # A beat per piece: a long history is work, not a hanging process.
             self._reporter.turn("DEGRADED", f"fetching history, {self._rest.missing} left")
         self._rest.fetch_minute(minute)
         symbols = frozenset(self._identity.symbols) if self._identity is not None else frozenset()
-        batch = self._sink.take(Admission(symbols, now, self._parts.speed))
+        admission = Admission(symbols, now, self._parts.speed, turn.reading)
+        batch = self._sink.take(admission)
         state = LIVE if turn.reading.is_open else CLOSED
-        feeds = [FeedStatus(feed, state, "", now, "market") for feed in (BARS, QUOTES)]
-        feeds += self._flow_of(turn)
+        identity = self._identity
+        absent = absent_symbols(identity, self._rest.absent, self._sink) if identity else ()
+        told = [telling_absent(Verdict(feed, state, "", now), absent) for feed in (BARS, QUOTES)]
+        drift = self._sink.drift()
+        feeds = [status_of(telling_drift(verdict, drift)) for verdict in told]
+        feeds += self._flow_of(turn, stop)
         try:
             self._parts.store.write(batch.candles, batch.quotes, feeds, minute)
         except SystemFault:
@@ -106,7 +122,7 @@ class LockStepLoop:
         if self._minutes % PRUNE_EVERY_MINUTES == 0:
             self._parts.store.prune(now)
 
-    def _flow_of(self, turn: Turn) -> list[FeedStatus]:
+    def _flow_of(self, turn: Turn, stop: threading.Event) -> list[FeedStatus]:
         """Store the flow of the minute, in step with its bars; return how the feed is."""
         if self._flow is None:
             return []
@@ -114,12 +130,23 @@ class LockStepLoop:
         now_s = self._parts.clock.monotonic_s()
         is_due = turn.minute is not None and turn.minute.minute % FLOW_EVERY_MINUTES == 0
         if is_due and now_s >= self._flow_retry_at_s:
-            pause_s = self._flow.round()
-            if self._flow.facts.failed_rounds:
-                # The market never waits long for a vendor who is away.
-                self._flow_retry_at_s = self._parts.clock.monotonic_s() + pause_s
+            self._ask_for_flow(self._flow, stop)
         self._flow.deliver(self._parts.store)
         return [status_of(judge_flow(self._flow.facts, turn.reading, now_s))]
+
+    def _ask_for_flow(self, flow: OptionFlow, stop: threading.Event) -> None:
+        """Ask until it is served: a round missed would be another decision. But the market never
+        waits long for a vendor who is away, and not at all for one who refuses.
+        """
+        clock = self._parts.clock
+        begun_s, pause_s = clock.monotonic_s(), flow.round()
+        while flow.facts.failed_rounds and not stop.is_set():
+            if flow.facts.is_refused or clock.monotonic_s() - begun_s > FLOW_PATIENCE_S:
+                self._flow_retry_at_s = clock.monotonic_s() + pause_s
+                return
+            self._reporter.turn("DEGRADED", f"flow: {flow.facts.reason}")
+            clock.wait(stop, RETRY_S)
+            pause_s = flow.round()
 
     def _market_view(self) -> MarketView | None:
         if self._turn is None or self._identity is None:

@@ -15,7 +15,7 @@ from services.data_daemon.feeds.alpaca_rest import AlpacaRest
 from services.data_daemon.feeds.alpaca_stream_feed import AlpacaStreamFeed
 from services.data_daemon.feeds.option_flow import MarketView, cursors_of
 from services.data_daemon.flow_plan import FlowScope, judge_flow
-from services.data_daemon.identity import MarketIdentity
+from services.data_daemon.identity import MarketIdentity, absent_symbols
 from services.data_daemon.plan import (
     BARS,
     GAP_MARGIN,
@@ -29,7 +29,7 @@ from services.data_daemon.plan import (
     backfill_reason,
     clock_went_back,
     gap_since,
-    judge_feed,
+    judge_feeds,
     judge_health,
     poll_pause_s,
     seen_open_since,
@@ -91,7 +91,7 @@ class FreeRunningLoop:
         self._clock = parts.clock
         self._sink = sink
         self._reporter = reporter
-        self._rest = AlpacaRest(parts.rest, parts.store, sink)
+        self._rest = AlpacaRest(parts.rest, parts.calendar, parts.store, sink)
         self._memory = _Memory()
         self._flow = parts.open_flow(self._market_view, sink)
 
@@ -118,7 +118,7 @@ class FreeRunningLoop:
                 memory.trouble = self._reporter.met(fault)
                 memory.retry_at_s = self._clock.monotonic_s() + RETRY_S
         market = self._market_facts()
-        verdicts = [judge_feed(facts, market) for facts in self._feed_facts()]
+        verdicts = judge_feeds(self._feed_facts(), market, self._absent(), self._sink.drift())
         if self._flow is not None:
             facts, now_s = self._flow.facts, self._clock.monotonic_s()
             verdicts.append(judge_flow(facts, market.reading, now_s))
@@ -140,7 +140,7 @@ class FreeRunningLoop:
         memory.open_since = seen_open_since(memory.open_since, reading)
         self._follow_connection(reading)
         begun_s = self._clock.monotonic_s()
-        while memory.filled_at is not None and not self._rest.fetch_some(reading.now):
+        while memory.filled_at is not None and not self._rest.fetch_some(reading):
             if self._clock.monotonic_s() - begun_s > FETCH_S:
                 break  # the rest in the next pass, after a beat
         self._poll(reading)
@@ -240,6 +240,10 @@ class FreeRunningLoop:
             for feed in (QUOTES, BARS)
         ]
 
+    def _absent(self) -> tuple[str, ...]:
+        identity = self._memory.identity
+        return absent_symbols(identity, self._rest.absent, self._sink) if identity else ()
+
     def _market_view(self) -> MarketView | None:
         """Return the market for the flow's thread; None while its time is unknown."""
         identity, reading = self._memory.identity, self._memory.reading
@@ -252,7 +256,7 @@ class FreeRunningLoop:
         identity, reading = self._memory.identity, self._memory.reading
         if identity is None or reading is None:
             return None
-        return Admission(frozenset(identity.symbols), reading.now, self._parts.speed)
+        return Admission(frozenset(identity.symbols), reading.now, self._parts.speed, reading)
 
     def _write(self, verdicts: list[Verdict] | tuple[Verdict, ...]) -> None:
         """Commit what came; what the disk refuses is kept for the next pass."""

@@ -6,13 +6,14 @@ of its own. Nothing is stale while the market is closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.data_daemon.regular_hours import RegularHours
 from shared.models.broker import ClockReading
-from shared.models.market import Candle, Quote
+from shared.models.market import FEED_DRIFT, Candle, Quote
 
 LIVE, CONNECTING, STALE, DOWN, CLOSED = "live", "connecting", "stale", "down", "closed"
 QUOTES, BARS = "quotes", "bars"
@@ -22,6 +23,12 @@ AGE_LIMIT_MARKET_S = {QUOTES: 60.0, BARS: 180.0}
 AGE_LIMIT_REAL_S = 5.0
 """In a fast simulated market these few real seconds are minutes; below them is no judgement."""
 
+DRIFTS_MIN, DRIFT_WINDOW_S, DRIFT_ITEMS_MAX = 3, 60.0, 300
+"""So many broken items within so many real seconds, and among so many, are a broken contract, no
+accident."""
+PRICE_DOORS = frozenset({"alpaca_stream", "alpaca_rest"})
+"""Who brings prices: what breaks there breaks both price feeds."""
+ABSENT_NAMED_MAX = 10
 FAILED_TRIES_MAX = 10
 """So many failed tries of the stream in a row are told, also while REST brings the prices."""
 POLL_S, POLL_CLOSED_S = 5.0, 60.0
@@ -113,6 +120,53 @@ def judge_feed(facts: FeedFacts, market: MarketFacts) -> Verdict:
     return Verdict(facts.feed, LIVE, "", facts.last_at)
 
 
+def telling_absent(verdict: Verdict, absent: Sequence[str]) -> Verdict:
+    """Return the verdict with the symbols that its feed will never bring: silence about them would
+    look like a quiet market. Whoever reads the feed sees it; the rest of the feed is no worse.
+    """
+    if not absent or verdict.feed not in AGE_LIMIT_MARKET_S:
+        return verdict
+    named = ", ".join(absent[:ABSENT_NAMED_MAX])
+    more = len(absent) - ABSENT_NAMED_MAX
+    words = f"the exchange has no {named}" + (f" and {more} more" if more > 0 else "")
+    return replace(verdict, reason=f"{verdict.reason}; {words}" if verdict.reason else words)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenItem:
+    """One item of a price feed that broke its contract."""
+
+    at_s: float
+    """Real, monotonic time."""
+    items: int
+    """How many items had come until then."""
+
+
+def is_drifting(broken: Sequence[BrokenItem], now_s: float, items: int) -> bool:
+    """Whether so many items broke their contract of late, and among so few, that the market may be
+    otherwise than shown. One bad item is dropped and forgotten.
+    """
+    last = broken[-DRIFTS_MIN:]
+    if len(last) < DRIFTS_MIN or now_s - last[0].at_s > DRIFT_WINDOW_S:
+        return False
+    return items - last[0].items <= DRIFT_ITEMS_MAX
+
+
+def telling_drift(verdict: Verdict, drift: str) -> Verdict:
+    """Return the verdict of a price feed whose items break their contract: whoever reads it must
+    not take risk on what is left. `drift` says what broke, empty for nothing.
+    """
+    return replace(verdict, state=FEED_DRIFT, reason=drift) if drift else verdict
+
+
+def judge_feeds(
+    feeds: Iterable[FeedFacts], market: MarketFacts, absent: Sequence[str], drift: str
+) -> list[Verdict]:
+    """Return how each price feed is, with everything that its readers must be told."""
+    judged = (telling_absent(judge_feed(facts, market), absent) for facts in feeds)
+    return [telling_drift(verdict, drift) for verdict in judged]
+
+
 def judge_health(
     verdicts: Iterable[Verdict], market: MarketFacts, trouble: str | None
 ) -> tuple[str, str]:
@@ -198,6 +252,14 @@ class Admission:
     symbols: frozenset[str]
     now: datetime
     speed: float
+    reading: ClockReading | None = None
+    """The clock that tells which hours are of the session; None: bars of every hour may enter."""
+
+    def is_wanted(self, item: Candle | Quote) -> bool:
+        """Whether an item is of use: a bar from outside the session is sound, but not for us."""
+        if self.reading is None or not isinstance(item, Candle):
+            return True
+        return RegularHours(self.reading).holds(item.start)
 
     def refusal(self, item: Candle | Quote) -> str | None:
         """Return why an item stays outside, None for one that may enter."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from shared.clock import Clock
 from shared.errors import ConfigFault, SchemaFault, SystemFault
@@ -18,13 +19,23 @@ log = logging.getLogger("data-daemon")
 
 
 class Reporter:
-    """Beats at most once per `beat_s`, logs changes of health, and judges faults."""
+    """Beats at most once per `beat_s`, logs changes of health, and judges faults. `doors` gives
+    what the doors measure: breakers, budgets, how well failures could be judged.
+    """
 
-    def __init__(self, notifier: Notifier, clock: Clock, beat_s: float, counts: Counter[str]):
+    def __init__(
+        self,
+        notifier: Notifier,
+        clock: Clock,
+        beat_s: float,
+        counts: Counter[str],
+        doors: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
         self._notifier = notifier
         self._clock = clock
         self._beat_s = beat_s
         self._counts = counts
+        self._doors = doors
         self._progress = 0
         self._beaten_at_s = float("-inf")
         self._health = ""
@@ -69,4 +80,5 @@ class Reporter:
             return
         self._beaten_at_s = now_s
         metrics = {name: float(self._counts[name]) for name in ("candles", "quotes", "dropped")}
+        metrics |= self._doors()
         self._notifier.beat(Beat(self._progress, health, reason, metrics=metrics))

@@ -8,7 +8,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.data_daemon.plan import BAR_LENGTH, BARS, QUOTES, Admission
+from services.data_daemon.plan import (
+    BAR_LENGTH,
+    BARS,
+    DRIFTS_MIN,
+    PRICE_DOORS,
+    QUOTES,
+    Admission,
+    BrokenItem,
+    is_drifting,
+)
+from shared.clock import Clock
 from shared.models.market import Candle, Quote
 from shared.telemetry.logs import log_event
 
@@ -30,13 +40,17 @@ class Batch:
 class StoreSink:
     """shared.ports.FeedSink, safe to be called from the feeds' threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._candles: list[tuple[str, Candle]] = []
         self._quotes: dict[str, tuple[str, Quote]] = {}
         self._last_at: dict[str, datetime] = {}
         self._status: dict[str, tuple[str, str]] = {}
         self._has_lost_bars = False
+        self._told: dict[str, tuple[str, ...]] = {}
+        self._broken: list[BrokenItem] = []
+        self._broke = ""
         self.counts: Counter[str] = Counter()
         """Items taken and dropped, by `candles`, `quotes` and `dropped <reason>`."""
 
@@ -58,7 +72,26 @@ class StoreSink:
                 self._quotes[quote.symbol] = feed, quote
 
     def dropped(self, feed: str, reason: str, raw: str) -> None:
-        """Count what broke its contract; the first ten of each reason are logged in full."""
+        """Take note of what broke its contract before it was an item."""
+        if feed in PRICE_DOORS:
+            with self._lock:
+                broken = BrokenItem(self._clock.monotonic_s(), self._items)
+                self._broken = [*self._broken, broken][-DRIFTS_MIN:]
+                self._broke = f"{feed}: {reason}"
+        self._drop(feed, reason, raw)
+
+    def drift(self) -> str:
+        """Return what breaks its contract again and again, empty for nothing."""
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            return self._broke if is_drifting(self._broken, now_s, self._items) else ""
+
+    @property
+    def _items(self) -> int:
+        return sum(self.counts[each] for each in ("candles", "quotes", "dropped"))
+
+    def _drop(self, feed: str, reason: str, raw: str) -> None:
+        """Count it; the first ten of each reason are logged in full."""
         with self._lock:
             self.counts["dropped"] += 1
             key = f"dropped {reason}"
@@ -105,10 +138,22 @@ class StoreSink:
         return Batch(tuple(entering), tuple(newest))
 
     def _enters(self, feed: str, item: Candle | Quote, admission: Admission | None) -> bool:
+        if admission is not None and not admission.is_wanted(item):
+            self.counts["outside the session"] += 1
+            return False
         reason = admission.refusal(item) if admission is not None else None
         if reason is not None:
-            self.dropped(feed, reason, repr(item))
+            self._drop(feed, reason, repr(item))
         return reason is None
+
+    def is_news(self, subject: str, words: tuple[str, ...]) -> bool:
+        """Return whether that differs from what was told of the subject before; nothing at first
+        is no news.
+        """
+        with self._lock:
+            before = self._told.get(subject, ())
+            self._told[subject] = words
+        return words != before
 
     def lost_bars(self) -> bool:
         """Return whether bars were lost for want of room since the last call."""

@@ -15,8 +15,8 @@ from pydantic import AliasGenerator, PlainValidator, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config import parsers as p
+from shared.config.strategy_files import OWN_STRATEGIES, strategy_words
 from shared.models.mode import Mode
-from shared.models.strategies import REWARD_RISK_OF_STRATEGY
 
 CHAOS_OFF = "off"
 CHAOS_FAULTS = (
@@ -118,9 +118,7 @@ class SettingFields(BaseSettings):
     uw_url: HttpUrl = "https://api.unusualwhales.com"
 
     symbols: Annotated[tuple[str, ...], PlainValidator(p.symbols)] = ()
-    strategies: Annotated[
-        tuple[str, ...], PlainValidator(p.words_of(tuple(REWARD_RISK_OF_STRATEGY)))
-    ] = tuple(REWARD_RISK_OF_STRATEGY)
+    strategies: Annotated[tuple[str, ...], PlainValidator(strategy_words)] = OWN_STRATEGIES
 
     max_position_size_usd: Dollars | None = None
     max_notional_per_order: Dollars | None = None

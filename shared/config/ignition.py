@@ -12,9 +12,6 @@ from shared.config.faults import SettingFault, SettingsFault
 from shared.config.settings import Settings, load_settings
 from shared.models.mode import Mode
 
-_OPEN_MODES = frozenset({Mode.SIM})
-"""The modes whose order path and doors are finished. A mode is opened here and nowhere else."""
-
 
 def load_for_start(
     confirm: bool,
@@ -29,7 +26,7 @@ def load_for_start(
     try:
         settings = load_settings(environ, env_file, overrides)
     except SettingsFault as fault:
-        more = [] if fault.mode is None else start_faults(fault.mode, "off", confirm)
+        more = [] if fault.mode is None else validate_for_live_mode(fault.mode, confirm)
         raise fault.joined(more) from None
     validate_for_start(settings, confirm)
     return settings
@@ -37,34 +34,9 @@ def load_for_start(
 
 def validate_for_start(settings: Settings, confirm: bool) -> None:
     """Raise SettingsFault (a ConfigFault, exit 78) unless this system may start."""
-    faults = start_faults(settings.trading_mode, settings.chaos_mode, confirm)
+    faults = validate_for_live_mode(settings.trading_mode, confirm)
     if faults:
         raise SettingsFault(faults, mode=settings.trading_mode, hidden=settings.secret_values())
-
-
-def start_faults(mode: Mode, chaos_mode: str, confirm: bool) -> list[SettingFault]:
-    """Return every reason why a start in that mode is refused; empty when it may start."""
-    faults = validate_for_live_mode(mode, confirm)
-    if mode not in _OPEN_MODES:
-        faults.append(
-            SettingFault(
-                "TRADING_MODE",
-                mode.value,
-                f"mode {mode} cannot be started yet: it opens when the order path and the doors "
-                "to the broker are finished",
-                "Use TRADING_MODE=sim until then",
-            )
-        )
-    if chaos_mode != "off":
-        faults.append(
-            SettingFault(
-                "CHAOS_MODE",
-                chaos_mode,
-                "no fault can be injected yet: that comes with the chaos drills",
-                "Set it to off",
-            )
-        )
-    return faults
 
 
 def validate_for_live_mode(mode: Mode, confirm: bool) -> list[SettingFault]:

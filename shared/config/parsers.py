@@ -181,6 +181,9 @@ def symbols(text: object) -> tuple[str, ...]:
     return chosen
 
 
+_PLAIN_HOST = re.compile(r"[a-z0-9:.-]*[a-z0-9:]", re.ASCII)
+
+
 def url(*schemes: str) -> Callable[[object], str]:
     """Return a parser of a URL of these schemes; the plain ones only on this machine."""
 
@@ -191,7 +194,9 @@ def url(*schemes: str) -> Callable[[object], str]:
         except ValueError:
             host, parts = "", urlsplit("")
         example = f"Write a URL that begins with {schemes[-1]}://"
-        if parts.scheme not in schemes or not host:
+        # Whatever else resolves, like a dot at the end or letters of other scripts, would slip
+        # past everybody who asks whose host it is.
+        if parts.scheme not in schemes or not _PLAIN_HOST.fullmatch(host):
             raise WrongValue("is no URL of the right kind", example)
         if parts.username is not None or parts.password is not None:
             raise WrongValue("carries a user or password", "Take the part before @ out")

@@ -103,6 +103,16 @@ class LogPaths:
     def audit(self) -> Path:
         return self.root / "audit.jsonl"
 
+    @property
+    def events(self) -> Path:
+        """Folder of what changed the trading state, one file a day, for `replay`."""
+        return self.root / "events"
+
+    @property
+    def contracts(self) -> Path:
+        """Folder of the vendors' shapes, day by day."""
+        return self.root / "contracts"
+
     def service(self, name: str) -> Path:
         """The JSON log of a service."""
         return self.root / f"{name}.jsonl"

@@ -11,12 +11,13 @@ from shared.config.faults import SettingFault, shown_value
 from shared.config.fields import CHAOS_OFF, SECRETS, SettingFields
 from shared.config.parsers import is_loopback
 from shared.config.sources import REPOSITORY
+from shared.config.strategy_files import files_of, reward_risk_of
 from shared.models.mode import Mode
-from shared.models.strategies import REWARD_RISK_OF_STRATEGY
 
 OWN_TOKEN_CHARACTERS_MIN = 16
 LIVE_HOST = "api.alpaca.markets"
 PAPER_HOST = "paper-api.alpaca.markets"
+LIVE_KEYS, PAPER_KEYS = "AK", "PK"
 _ACCOUNT_URLS = ("alpaca_trading_url", "alpaca_stream_url")
 
 
@@ -83,10 +84,12 @@ def _chaos_off_alone(fields: SettingFields) -> SettingFault | None:
 
 
 def _targets_reach(fields: SettingFields) -> SettingFault | None:
+    """What a plugin sets, or a file that says it in code alone, the bot judges at its start."""
+    said = {name: reward_risk_of(path) for name, path in files_of(fields.strategies).items()}
     short = [
-        f"{name} sets {REWARD_RISK_OF_STRATEGY[name]}"
-        for name in fields.strategies
-        if REWARD_RISK_OF_STRATEGY[name] < fields.min_reward_risk
+        f"{name} sets {reward_risk}"
+        for name, reward_risk in said.items()
+        if reward_risk is not None and reward_risk < fields.min_reward_risk
     ]
     if not short:
         return None
@@ -115,6 +118,17 @@ def _days_in_order(fields: SettingFields) -> SettingFault | None:
     if first is None or last is None or first <= last:
         return None
     return _fault("SIM_FROM", first, f"lies after SIM_TO={last}", "Swap them or mend one")
+
+
+def _days_of_a_replay(fields: SettingFields) -> SettingFault | None:
+    """Without a replay the days are obeyed by nothing: whoever set them expects another market."""
+    if fields.sim_replay is not None or mode_of(fields) is not Mode.SIM:
+        return None
+    for name, day in (("SIM_FROM", fields.sim_from), ("SIM_TO", fields.sim_to)):
+        if day is not None:
+            problem = "is a day of a replay, and SIM_REPLAY is not set"
+            return _fault(name, day, problem, "Set SIM_REPLAY, or take it out")
+    return None
 
 
 def _replay_exists(fields: SettingFields) -> SettingFault | None:
@@ -189,18 +203,37 @@ def _account_of_mode(fields: SettingFields) -> SettingFault | None:
     return None
 
 
+def _keys_of_mode(fields: SettingFields) -> SettingFault | None:
+    """A key id tells by its first letters which account it opens."""
+    mode, key_id = mode_of(fields), fields.apca_api_key_id
+    if mode is None or key_id is None or not mode.needs_broker_keys:
+        return None
+    wrong = PAPER_KEYS if mode.is_live else LIVE_KEYS
+    if not key_id.get_secret_value().startswith(wrong):
+        return None
+    kind = "the paper account" if mode.is_live else "real money"
+    return _fault(
+        "APCA_API_KEY_ID",
+        "",
+        f"begins with {wrong}, so it opens {kind}, but the mode is {mode}",
+        f"Use keys of the {'live' if mode.is_live else 'paper'} account, or set the other mode",
+    )
+
+
 Relation = Callable[[SettingFields], SettingFault | None]
 
 RELATIONS: tuple[tuple[frozenset[str], Relation], ...] = (
     (frozenset({"TRADING_MODE"}), _mode_said),
     (frozenset({"TRADING_MODE", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY"}), _keys_complete),
     (frozenset({"TRADING_MODE", "ALPACA_TRADING_URL", "ALPACA_STREAM_URL"}), _account_of_mode),
+    (frozenset({"TRADING_MODE", "APCA_API_KEY_ID"}), _keys_of_mode),
     (frozenset({"ALLOW_SHORT"}), _short_refused),
     (frozenset({"CHAOS_MODE"}), _chaos_off_alone),
     (frozenset({"CHAOS_MODE", "TRADING_MODE"}), _chaos_not_with_money),
     (frozenset({"MIN_REWARD_RISK", "STRATEGIES"}), _targets_reach),
     (frozenset({"RISK_PER_TRADE_PCT", "POSITION_LIMIT_PCT"}), _risk_fits),
     (frozenset({"SIM_FROM", "SIM_TO"}), _days_in_order),
+    (frozenset({"SIM_FROM", "SIM_TO", "SIM_REPLAY", "TRADING_MODE"}), _days_of_a_replay),
     (frozenset({"SIM_REPLAY", "TRADING_MODE"}), _replay_exists),
     (frozenset({"DASHBOARD_HOST", "DASHBOARD_TOKEN"}), _own_token_outside),
     (frozenset({"SIM_PORT", "DASHBOARD_PORT"}), _ports_differ),

@@ -200,7 +200,7 @@ def _lines_of(path: Path, text: str, faults: list[SettingFault]) -> dict[str, st
         problem = _name_fault(binding.key, values)
         if problem is not None:
             faults.append(_fault_of_line(path, number, binding.key, problem))
-        elif not binding.key.startswith(_INTERNAL_PREFIX):
+        else:
             values[binding.key] = binding.value.strip()
     return values
 
@@ -208,9 +208,7 @@ def _lines_of(path: Path, text: str, faults: list[SettingFault]) -> dict[str, st
 def _name_fault(name: str, earlier: Mapping[str, str]) -> str | None:
     if name in earlier:
         return "stands there twice"
-    if name in KNOWN_NAMES or name.startswith(_INTERNAL_PREFIX):
-        return None
-    return "is no setting"
+    return None if name in KNOWN_NAMES else "is no setting"
 
 
 def _fault_of_line(path: Path, number: int, name: str, problem: str) -> SettingFault:

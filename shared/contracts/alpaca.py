@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from shared.contracts.drift import SchemaDrift
+from shared.contracts.drift import broken
 from shared.contracts.fields import Fields, as_list
+from shared.contracts.growth import GROWTH
 from shared.models.broker import Asset, ClockReading
 from shared.models.portfolio import Account, Position
 
@@ -22,6 +23,7 @@ VALUE_TOLERANCE = Decimal("0.02")
 def read_account(raw: object) -> Account:
     """Return the account of GET /v2/account."""
     fields = Fields(raw, "account")
+    GROWTH.see("account", fields.raw)
     return Account(
         account_id=fields.text("id"),
         status=fields.text("status"),
@@ -38,6 +40,7 @@ def read_account(raw: object) -> Account:
 def read_position(raw: object, path: str = "position") -> Position:
     """Return one open position; `side`, `qty` and `market_value` must agree."""
     fields = Fields(raw, path)
+    GROWTH.see("position", fields.raw)
     qty = fields.money("qty")
     if qty == 0:
         raise fields.drift("qty", "a decimal that is not 0")
@@ -65,19 +68,24 @@ def read_positions(raw: object) -> tuple[Position, ...]:
     positions = tuple(read_position(row, f"positions[{i}]") for i, row in enumerate(rows))
     symbols = [position.symbol for position in positions]
     if len(set(symbols)) != len(symbols):
-        raise SchemaDrift("positions", "each symbol once", f"{len(symbols)} rows with doubles")
+        raise broken("positions", "each symbol once", raw)
     return positions
 
 
 def read_clock(raw: object) -> ClockReading:
     """Return the broker's clock of GET /v2/clock, in UTC."""
     fields = Fields(raw, "clock")
-    return ClockReading(
+    GROWTH.see("clock", fields.raw)
+    reading = ClockReading(
         now=fields.moment("timestamp"),
         is_open=fields.flag("is_open"),
         next_open=fields.moment("next_open"),
         next_close=fields.moment("next_close"),
     )
+    if reading.is_open is not (reading.next_close <= reading.next_open):
+        word = "before" if reading.is_open else "after"
+        raise fields.drift("next_close", f"a moment {word} next_open, as is_open says")
+    return reading
 
 
 def read_asset(raw: object) -> Asset:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.contracts.drift import SchemaDrift, picture
+from shared.contracts.drift import SchemaDrift, broken
 from shared.contracts.fields import Fields, as_list
 from shared.models.market import Candle, Quote
 
@@ -40,7 +40,7 @@ def read_bar(raw: object, symbol: str, path: str = "bar") -> Candle:
     try:
         return Candle(symbol, start, opened, high, low, close, int(volume))
     except ValueError as error:
-        raise SchemaDrift(path, "a bar that fits together", str(error)) from None
+        raise broken(path, f"a bar that fits together: {error}", raw) from None
 
 
 def read_quote(raw: object, symbol: str, path: str = "quote") -> Quote:
@@ -56,7 +56,7 @@ def read_quote(raw: object, symbol: str, path: str = "quote") -> Quote:
             ask_size=int(fields.number("as")),
         )
     except ValueError as error:
-        raise SchemaDrift(path, "a quote that fits together", str(error)) from None
+        raise broken(path, f"a quote that fits together: {error}", raw) from None
 
 
 def read_bars(raw: object) -> BarPage:
@@ -101,5 +101,5 @@ def read_stream_item(raw: object) -> Candle | Quote | None:
     if kind == "q":
         return read_quote(raw, fields.text("S"), "message.q")
     if not isinstance(kind, str):
-        raise SchemaDrift("message.T", "a kind of message", picture(kind))
+        raise fields.drift("T", "a kind of message")
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from shared.contracts.drift import SchemaDrift
+from shared.contracts.drift import broken
 from shared.contracts.fields import Fields, as_list
 from shared.models.movements import CASH_IN_LIEU, SPLIT_KINDS, BrokerMovement
 
@@ -43,5 +43,5 @@ def read_movements(raw: object) -> tuple[BrokerMovement, ...]:
     rows = as_list(raw, "movements")
     found = tuple(read_movement(row, f"movements[{i}]") for i, row in enumerate(rows))
     if len({movement.activity_id for movement in found}) != len(found):
-        raise SchemaDrift("movements", "each id once", f"{len(found)} rows with doubles")
+        raise broken("movements", "each id once", raw)
     return found

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from shared.contracts.drift import SchemaDrift
 from shared.contracts.fields import Fields, as_list
+from shared.contracts.growth import GROWTH
 from shared.models.broker import BrokerFill, BrokerOrder, TradeUpdate
 from shared.models.ids import parse_own_id
 from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
@@ -41,11 +42,16 @@ class OrderList:
 def read_order(raw: object, path: str = "order") -> BrokerOrder:
     """Return one order with its legs."""
     fields = Fields(raw, path)
+    GROWTH.see("order", fields.raw)
     qty = fields.money_above("qty", _ZERO)
     filled = fields.money_from("filled_qty", _ZERO)
     if filled > qty:
         raise fields.drift("filled_qty", f"at most qty {qty}")
+    if filled > 0 and fields.raw.get("filled_avg_price") is None:
+        raise fields.drift("filled_avg_price", f"a price, as {filled} are filled")
     status = fields.choice("status", OrderStatus)
+    if status is OrderStatus.FILLED and filled != qty:
+        raise fields.drift("filled_qty", f"qty {qty}, as status filled says")
     if status in _OUR_OWN_STATUSES:
         raise fields.drift("status", "a status of the broker")
     kind = fields.choice("type", OrderType)

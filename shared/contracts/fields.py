@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from shared.contracts.drift import SchemaDrift, picture
+from shared.contracts.drift import EVIDENCE, SchemaDrift, broken, picture
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -31,7 +31,7 @@ _NEVER_SET = "0001-01-01T00:00:00"
 def as_list(raw: object, path: str) -> list[object]:
     """Return the raw value as a list; SchemaDrift when it is none."""
     if not isinstance(raw, list):
-        raise SchemaDrift(path, "a list", picture(raw))
+        raise broken(path, "a list", raw)
     return raw
 
 
@@ -46,15 +46,17 @@ class Fields:
 
     def __init__(self, raw: object, path: str) -> None:
         if not isinstance(raw, Mapping):
-            raise SchemaDrift(path, "an object", picture(raw))
+            raise broken(path, "an object", raw)
         self.raw: Mapping[str, object] = raw
         self.path = path
 
     def drift(self, name: str, expected: str) -> SchemaDrift:
-        """Return the failure of one field, to be raised."""
+        """Return the failure of one field, to be raised; the object is kept as evidence."""
         value = self.raw.get(name, _ABSENT)
         found = "nothing" if value is _ABSENT else picture(value)
-        return SchemaDrift(f"{self.path}.{name}", expected, found)
+        drift = SchemaDrift(f"{self.path}.{name}", expected, found)
+        EVIDENCE.keep(drift, self.raw)
+        return drift
 
     def text(self, name: str) -> str:
         """A text that is not empty, of whole characters and of sensible length."""

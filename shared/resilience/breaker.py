@@ -1,8 +1,9 @@
-"""A circuit breaker for reads: after repeated failures they fail at once for a while.
+"""A circuit breaker: after repeated failures calls of its lane fail at once for a while.
 
-Writes are never held back by it: an exit or a stop goes out even while reads fail (the money
-rule: what reduces risk is never blocked by a failing check). The state is reported through a
-callback, so that this layer needs no log and no health.
+Reads, entries and safety have one each (lanes.py). That of safety only counts and tells: an exit
+or a stop goes out even while everything fails (the money rule: what reduces risk is never blocked
+by a failing check). The state is reported through a callback, so that this layer needs no log and
+no health.
 """
 
 from __future__ import annotations
@@ -68,18 +69,27 @@ class CallBreaker:
 
     @property
     def state(self) -> str:
-        """`closed` (calls pass), `open` (reads fail at once) or `half-open` (one is tried)."""
+        """`closed` (calls pass), `open` (they fail at once) or `half-open` (one is tried)."""
         return str(self._breaker.current_state)
 
-    def wait_s(self) -> float:
-        """Seconds until the next read may be tried; 0 when it may be tried now."""
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return int(self._breaker.fail_counter)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of the pause that are left; 0 when none runs."""
         if self.state != pybreaker.STATE_OPEN:
             return 0.0
-        left_s = self._opened_at_s + self._pause_s - self._clock.monotonic_s()
-        if left_s > 0:
-            return left_s
-        self._breaker.half_open()
-        return 0.0
+        return max(0.0, self._opened_at_s + self._pause_s - self._clock.monotonic_s())
+
+    def wait_s(self) -> float:
+        """Seconds until the next call may be tried; 0 when it may be tried now."""
+        left_s = self.left_s
+        if left_s == 0 and self.state == pybreaker.STATE_OPEN:
+            self._breaker.half_open()
+        return left_s
 
     def succeeded(self) -> None:
         """Count an answered call; any answer proves that the other side lives."""

@@ -6,7 +6,7 @@ NOT_PLACED is known not to exist, EXISTS is known to exist already, UNKNOWN is a
 
 Exceptions are matched by their qualified names along their ancestry, so that this table needs
 none of the libraries it speaks about; a test walks through those libraries and fails when one
-of them grows an exception that no row names.
+of them grows an exception that no row names. What no row knows is judged by its words.
 """
 
 from __future__ import annotations
@@ -23,10 +23,18 @@ from shared.errors import (
     SchemaFault,
     SystemFault,
     TransientFault,
+    VendorError,
 )
 from shared.resilience.classification_rows import EXCEPTION_ROWS, HTTP_ROWS, Placement
+from shared.resilience.classification_words import judge_words
 
 MESSAGE_CHARACTERS_MAX = 300
+ABSENT, FOREIGN = "-", "?"
+"""What stands for the vendor's code when he gave none, and when the body is not his at all."""
+_SHAPES = ("message", "msg", "error")
+"""Names under which the vendors' own refusals say why; a page of a middle box has none."""
+_UNJUDGED = frozenset({"unexpected_status", "unclassified"})
+_AUTH = frozenset({"unauthorized", "forbidden", "subscription", "certificate_refused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,23 @@ class Verdict:
     code: str
     placement: Placement
     message: str
+    is_by_words: bool = False
+    """Whether no row knew it and the words of its text decided."""
+
+    @property
+    def vendor_error(self) -> VendorError | None:
+        """The failure in the five words that all vendors share; None for a refusal meant so."""
+        if self.failure_class is FailureClass.RISK:
+            return None
+        if self.is_by_words:
+            return VendorError(self.code.upper())
+        if self.failure_class is FailureClass.SCHEMA:
+            return VendorError.SCHEMA_ERROR
+        if self.failure_class is FailureClass.CONFIG:
+            return VendorError.AUTH_ERROR if self.code in _AUTH else VendorError.UNKNOWN
+        if self.code == "rate_limited":
+            return VendorError.RATE_LIMIT
+        return VendorError.UNKNOWN if self.code in _UNJUDGED else VendorError.NETWORK
 
 
 _FAULTS: dict[FailureClass, type[SystemFault]] = {
@@ -53,27 +78,55 @@ _COMPILED = tuple(
 
 
 def _code_and_message(body: str) -> tuple[str, str]:
-    """Return the vendor's code (- when absent) and message, whatever the body is."""
+    """Return the vendor's code and message, whatever the body is."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        return "-", " ".join(body.split())[:MESSAGE_CHARACTERS_MAX]
-    code = document.get("code", "-")
-    message = str(document.get("message", ""))[:MESSAGE_CHARACTERS_MAX]
-    return str(code), message
+        return FOREIGN, " ".join(body.split())[:MESSAGE_CHARACTERS_MAX]
+    code = document.get("code")
+    told = next((document[name] for name in _SHAPES if name in document), None)
+    if code is None and not isinstance(told, str):
+        return FOREIGN, body[:MESSAGE_CHARACTERS_MAX]
+    message = "" if told is None else str(told)[:MESSAGE_CHARACTERS_MAX]
+    return ABSENT if code is None else str(code), message
 
 
 def classify_reply(status: int, body: str) -> Verdict:
     """Judge an HTTP reply that is no success, by status, vendor code and message."""
     vendor_code, message = _code_and_message(body)
     text = f"{vendor_code} {message}"
+    shown = "" if vendor_code == FOREIGN else f" {vendor_code}"
+    said = f"HTTP {status}{shown}: {message}" if message else f"HTTP {status}"
     for low, high, pattern, failure_class, code, placement in _COMPILED:
         if low <= status <= high and pattern.search(text):
-            said = f"HTTP {status} {vendor_code}: {message}" if message else f"HTTP {status}"
-            return Verdict(failure_class, code, placement, said)
+            known = Verdict(failure_class, code, placement, said)
+            return _by_words(known, message) if code in _UNJUDGED else known
     raise AssertionError("the last row of the table fits every reply")
+
+
+def _by_words(unjudged: Verdict, text: str) -> Verdict:
+    """Return what the words say where no row knows better; what was placed they cannot tell."""
+    words = judge_words(text)
+    if not words.is_found:
+        return unjudged
+    code = "refused_by_words" if words.vendor_error is None else words.vendor_error.lower()
+    return Verdict(words.failure_class, code, unjudged.placement, unjudged.message, True)
+
+
+def refused_rows(reply: object) -> tuple[Verdict, ...]:
+    """Return the verdict on each refused row of a 207: its own status inside is no success.
+
+    Empty when the reply holds no rows, or none that is refused.
+    """
+    rows = reply if isinstance(reply, list) else []
+    found = []
+    for row in rows:
+        status = row.get("status") if isinstance(row, dict) else None
+        if isinstance(status, int) and not isinstance(status, bool) and status >= 300:
+            found.append(classify_reply(status, json.dumps(row.get("body"))))
+    return tuple(found)
 
 
 def _inside(failure: BaseException) -> Iterator[BaseException]:
@@ -117,12 +170,18 @@ def classify_exception(failure: BaseException) -> Verdict:
             chosen = row
     failure_class, code, placement = chosen or EXCEPTION_ROWS["builtins.Exception"]
     words = f"{type(failure).__name__}: {failure}"[:MESSAGE_CHARACTERS_MAX]
-    return Verdict(failure_class, code, placement, words)
+    verdict = Verdict(failure_class, code, placement, words)
+    return _by_words(verdict, words) if code in _UNJUDGED else verdict
 
 
 def fault_of(verdict: Verdict, call: str) -> SystemFault:
-    """Return the verdict as a fault of its family, to be raised; `call` names the request."""
-    return _FAULTS[verdict.failure_class](f"{call}: {verdict.code} ({verdict.message})")
+    """Return the verdict as a fault of its family, to be raised; `call` names the request.
+
+    Words alone never prove that settings or keys are wrong: such a fault would park a service.
+    """
+    is_suspicion = verdict.is_by_words and verdict.failure_class is FailureClass.CONFIG
+    family = FailureClass.TRANSIENT if is_suspicion else verdict.failure_class
+    return _FAULTS[family](f"{call}: {verdict.code} ({verdict.message})")
 
 
 def fault_from(failure: BaseException, call: str) -> SystemFault:

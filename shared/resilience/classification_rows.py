@@ -30,8 +30,13 @@ _NOT, _UNK, _EXISTS = Placement.NOT_PLACED, Placement.UNKNOWN, Placement.EXISTS
 HttpRow = tuple[int, int, str, FailureClass, str, Placement]
 
 HTTP_ROWS: tuple[HttpRow, ...] = (
-    # status from, status to, pattern in "code message" (code is - when absent), verdict
+    # status from, status to, pattern in "code message" (code is - when absent, and ? when the
+    # body is not of the vendors' shape: a page, an empty or a cut body), verdict
     (300, 399, r"", _C, "redirected", _NOT),
+    # Somebody between us and the broker speaks; what became of the request is not known, and
+    # nobody's keys are proved wrong by it.
+    (400, 404, r"^\? ", _T, "not_the_brokers_word", _UNK),
+    (422, 422, r"^\? ", _T, "not_the_brokers_word", _UNK),
     (401, 401, r"", _C, "unauthorized", _NOT),
     (403, 403, r"subscription does not permit|agreement is not signed", _C, "subscription", _NOT),
     (403, 403, r"^- ", _C, "forbidden", _NOT),
@@ -86,6 +91,7 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "requests.exceptions.MissingSchema": (_C, "bad_url", _NOT),
     "requests.exceptions.URLRequired": (_C, "bad_url", _NOT),
     "requests.exceptions.RequestException": (_T, "request_failed", _UNK),
+    "requests.cookies.CookieConflictError": (_T, "garbled_reply", _UNK),
     # urllib3: what hides inside them
     "urllib3.exceptions.NameResolutionError": (_T, "name_not_resolved", _NOT),
     "urllib3.exceptions.NewConnectionError": (_T, "connection_refused", _NOT),
@@ -118,6 +124,7 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "urllib3.exceptions.PoolError": (_T, "pool_error", _UNK),
     "urllib3.exceptions.RequestError": (_T, "request_failed", _UNK),
     "urllib3.exceptions.HTTPError": (_T, "http_error", _UNK),
+    "urllib3.util.ssl_match_hostname.CertificateError": (_C, "certificate_refused", _NOT),
     # websockets: the streams
     "websockets.exceptions.ConnectionClosedOK": (_T, "stream_closed", _UNK),
     "websockets.exceptions.ConnectionClosedError": (_T, "stream_lost", _UNK),
@@ -155,9 +162,41 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "websockets.exceptions.ConcurrencyError": (_T, "stream_lost", _UNK),
     "websockets.exceptions.InvalidState": (_T, "stream_lost", _UNK),
     "websockets.exceptions.WebSocketException": (_T, "stream_lost", _UNK),
+    "websockets.datastructures.MultipleValuesError": (_T, "stream_refused", _NOT),
+    # msgpack: the frames of the data stream
+    "msgpack.exceptions.UnpackException": (_T, "garbled_frame", _UNK),
+    "msgpack.exceptions.BufferFull": (_T, "garbled_frame", _UNK),
+    "msgpack.exceptions.OutOfData": (_T, "garbled_frame", _UNK),
+    "msgpack.exceptions.FormatError": (_T, "garbled_frame", _UNK),
+    "msgpack.exceptions.StackError": (_T, "garbled_frame", _UNK),
+    "msgpack.exceptions.ExtraData": (_T, "garbled_frame", _UNK),
     # alpaca-py; APIError itself is judged by its response, see below
     "alpaca.common.exceptions.APIError": (_T, "broker_error", _UNK),
     "alpaca.common.exceptions.RetryException": (_T, "rate_limited", _UNK),
+    # pydantic: a reply that does not fit a model, and models that are wrong themselves
+    "pydantic_core._pydantic_core.ValidationError": (_S, "model_refused", _UNK),
+    "pydantic_core._pydantic_core.PydanticCustomError": (_S, "model_refused", _UNK),
+    "pydantic_core._pydantic_core.PydanticKnownError": (_S, "model_refused", _UNK),
+    "pydantic_core._pydantic_core.PydanticOmit": (_S, "model_refused", _UNK),
+    "pydantic_core._pydantic_core.PydanticUseDefault": (_S, "model_refused", _UNK),
+    "pydantic_core._pydantic_core.PydanticSerializationError": (_C, "unsendable_request", _NOT),
+    "pydantic_core._pydantic_core.PydanticSerializationUnexpectedValue": (
+        _C,
+        "unsendable_request",
+        _NOT,
+    ),
+    "pydantic_core._pydantic_core.SchemaError": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticUserError": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticUndefinedAnnotation": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticImportError": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticSchemaGenerationError": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticInvalidForJsonSchema": (_C, "model_is_wrong", _NOT),
+    "pydantic.errors.PydanticForbiddenQualifier": (_C, "model_is_wrong", _NOT),
+    # our own tools around a call
+    "pybreaker.CircuitBreakerError": (_T, "withheld", _NOT),
+    "ratelimit.exception.RateLimitException": (_T, "withheld", _NOT),
+    "tenacity.RetryError": (_T, "retries_spent", _UNK),
+    "tenacity.TryAgain": (_T, "retries_spent", _UNK),
     # Python's own: JSON, HTTP, sockets, TLS
     "json.decoder.JSONDecodeError": (_T, "unreadable_reply", _UNK),
     "http.client.RemoteDisconnected": (_T, "connection_lost", _UNK),
@@ -169,6 +208,11 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "http.client.InvalidURL": (_C, "bad_url", _NOT),
     "http.client.HTTPException": (_T, "http_error", _UNK),
     "ssl.SSLCertVerificationError": (_C, "certificate_refused", _NOT),
+    "ssl.SSLEOFError": (_T, "tls_error", _UNK),
+    "ssl.SSLZeroReturnError": (_T, "tls_error", _UNK),
+    "ssl.SSLSyscallError": (_T, "tls_error", _UNK),
+    "ssl.SSLWantReadError": (_T, "timeout", _UNK),
+    "ssl.SSLWantWriteError": (_T, "timeout", _UNK),
     "ssl.SSLError": (_T, "tls_error", _UNK),
     "socket.gaierror": (_T, "name_not_resolved", _NOT),
     "builtins.ConnectionRefusedError": (_T, "connection_refused", _NOT),

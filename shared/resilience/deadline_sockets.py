@@ -14,6 +14,7 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -87,12 +88,17 @@ class _TlsSocket(ssl.SSLSocket):
         return super().recv_into(buffer, nbytes, flags)
 
 
-@lru_cache(maxsize=1)
-def tls_context() -> ssl.SSLContext:
-    """Return the verifying TLS context whose sockets obey the deadline. All doors share it:
-    reading the machine's certificates takes tens of milliseconds.
+@lru_cache(maxsize=8)
+def tls_context(trusted: str | None = None) -> ssl.SSLContext:
+    """Return the verifying TLS context whose sockets obey the deadline. All doors share one:
+    reading the machine's certificates takes tens of milliseconds. A door with certificates of
+    its own (`trusted`, a file) has one that trusts those alone.
     """
-    context = ssl.create_default_context()
+    if trusted is None:
+        context = ssl.create_default_context()
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    else:
+        context = ssl.create_default_context(cafile=trusted)
     context.sslsocket_class = _TlsSocket
     return context
 

@@ -16,7 +16,7 @@ from alpaca.trading.client import TradingClient
 from shared.clock import Clock
 from shared.contracts.alpaca_orders import read_order
 from shared.contracts.drift import SchemaDrift
-from shared.errors import FailureClass, SystemFault
+from shared.errors import FailureClass, RiskFault, SystemFault
 from shared.models.broker import (
     Accepted,
     CancelOutcome,
@@ -30,9 +30,10 @@ from shared.models.broker import (
     Unknown,
 )
 from shared.models.orders import Purpose
-from shared.resilience.classification import classify_exception
+from shared.resilience.classification import Verdict, classify_exception, refused_rows
 from shared.resilience.classification_rows import Placement
 from shared.resilience.http_door import DoorAdapter, mount
+from shared.resilience.lanes import Lane, in_lane
 from shared.risk.approved import Approved
 from shared.vendors.alpaca_reads import AlpacaReads, is_the_brokers_word
 from shared.vendors.order_wire import is_answer_to, patch_fields, post_fields
@@ -45,6 +46,16 @@ def trading_client(url: str, key_id: str, secret_key: str) -> TradingClient:
     return TradingClient(
         api_key=key_id, secret_key=secret_key, raw_data=True, url_override=url.rstrip("/")
     )
+
+
+class ApprovalLapsed(RiskFault):
+    """While the order waited for its turn its approval ended, or the emergency stop was set."""
+
+    placement = Placement.NOT_PLACED
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AlpacaBroker(AlpacaReads):
@@ -68,33 +79,43 @@ class AlpacaBroker(AlpacaReads):
 
     def submit(self, approved: Approved) -> SubmitOutcome:
         """Send one approved order, once. Expiry and, for entries, the emergency stop are read
-        again here, since any wait may lie between the approval and this call.
+        again at the last moment, since the door may wait for the order's turn.
         """
         if not isinstance(approved, Approved):
             raise TypeError("only what the guard approved may be sent")
-        request = approved.request
+        lane = Lane.ENTRY if approved.request.purpose is Purpose.ENTRY else Lane.SAFETY
+        with in_lane(lane, lambda: self._must_still_be_approved(approved)):
+            try:
+                return self._place(approved.request)
+            except ApprovalLapsed as lapsed:
+                return Rejected(lapsed.failure_class, lapsed.code, str(lapsed))
+
+    def _must_still_be_approved(self, approved: Approved) -> None:
         if self._clock.monotonic_s() >= approved.expires_at_s:
-            return Rejected(FailureClass.RISK, "approval_expired", "the approval is too old")
-        if request.purpose is Purpose.ENTRY and self._emergency_stop_is_set():
-            return Rejected(FailureClass.RISK, "emergency_stop", "the emergency stop is set")
-        return self._place(request)
+            raise ApprovalLapsed("approval_expired", "the approval is too old")
+        if approved.request.purpose is Purpose.ENTRY and self._emergency_stop_is_set():
+            raise ApprovalLapsed("emergency_stop", "the emergency stop is set")
 
     def cancel(self, broker_order_id: str) -> CancelOutcome:
         try:
-            self._client.delete(f"/orders/{quote(broker_order_id, safe='')}")
+            with in_lane(Lane.SAFETY):
+                raw = self._client.delete(f"/orders/{quote(broker_order_id, safe='')}")
         except Exception as failure:
             return self._refused_or_unknown(failure)
-        return CancelRequested()
+        return _refusal_in(raw) or CancelRequested()
 
     def close_position(self, symbol: str) -> CloseOutcome:
         try:
-            raw = self._client.delete(f"/positions/{quote(symbol, safe='')}")
+            with in_lane(Lane.SAFETY):
+                raw = self._client.delete(f"/positions/{quote(symbol, safe='')}")
         except APIError as failure:
             if failure.status_code == _NOT_FOUND and is_the_brokers_word(failure):
                 return NoPosition()
             return self._refused_or_unknown(failure)
         except Exception as failure:
             return self._refused_or_unknown(failure)
+        if (refusal := _refusal_in(raw)) is not None:
+            return refusal
         try:
             return CloseRequested(self._known_order(read_order(raw)))
         except SchemaDrift:
@@ -108,6 +129,8 @@ class AlpacaBroker(AlpacaReads):
     def _place(self, request: OrderRequest) -> SubmitOutcome:
         try:
             order = self._known_order(read_order(self._send(request)))
+        except ApprovalLapsed:
+            raise
         except Exception as failure:
             if classify_exception(failure).placement is Placement.EXISTS:
                 return self._already_placed(request)
@@ -137,7 +160,16 @@ class AlpacaBroker(AlpacaReads):
 
     @staticmethod
     def _refused_or_unknown(failure: Exception) -> Rejected | Unknown:
-        verdict = classify_exception(failure)
-        if verdict.placement is Placement.NOT_PLACED:
-            return Rejected(verdict.failure_class, verdict.code, verdict.message)
-        return Unknown(f"{verdict.code}: {verdict.message}")
+        return _outcome_of(classify_exception(failure))
+
+
+def _outcome_of(verdict: Verdict) -> Rejected | Unknown:
+    if verdict.placement is Placement.NOT_PLACED:
+        return Rejected(verdict.failure_class, verdict.code, verdict.message)
+    return Unknown(f"{verdict.code}: {verdict.message}")
+
+
+def _refusal_in(reply: object) -> Rejected | Unknown | None:
+    """Return the refusal that hides in a 207, whose head says nothing about its rows."""
+    refused = refused_rows(reply)
+    return _outcome_of(refused[0]) if refused else None

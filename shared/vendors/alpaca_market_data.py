@@ -24,7 +24,7 @@ from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
 from shared.resilience.http_door import HttpDoor
 from shared.telemetry.logs import log_event
-from shared.vendors.websocket_link import OPEN_TIMEOUT_S, ConnectionLimit
+from shared.vendors.websocket_link import CONNECTION_LIMIT, OPEN_TIMEOUT_S, ConnectionLimit
 
 BARS_PER_PAGE = 10_000
 PAGES_MAX = 200
@@ -32,7 +32,6 @@ MINUTE, DAY = "1Min", "1Day"
 LOOK_BACK = timedelta(days=5)
 """Far enough for one full session before any chain of holidays."""
 
-_CONNECTION_LIMIT = "406"
 _KEYS_REFUSED = frozenset({"401", "402"})
 _NOT_ENTITLED = frozenset({"405", "408", "409"})
 """Codes of the data stream: too many symbols, not enabled, insufficient subscription."""
@@ -169,6 +168,6 @@ def _refusal(raw: Mapping[str, object]) -> ConfigFault | TransientFault:
         return ConfigFault(f"the data stream refuses our keys ({code} {said})")
     if code in _NOT_ENTITLED:
         return ConfigFault(f"the data stream is not ours to use so ({code} {said})")
-    if code == _CONNECTION_LIMIT:
+    if code == CONNECTION_LIMIT:
         return ConnectionLimit(f"the data stream has too many connections of ours ({said})")
     return TransientFault(f"the data stream reports {code} {said}")

@@ -20,6 +20,7 @@ from shared.contracts.alpaca import (
     read_position,
     read_positions,
 )
+from shared.contracts.alpaca_history import read_portfolio_history
 from shared.contracts.alpaca_movements import read_movements
 from shared.contracts.alpaca_orders import read_fills, read_order, read_orders
 from shared.contracts.drift import SchemaDrift
@@ -27,6 +28,7 @@ from shared.errors import FailureClass, TransientFault
 from shared.models.broker import Asset, BrokerFill, BrokerOrder, ClockReading
 from shared.models.ids import parse_own_id
 from shared.models.movements import BrokerMovement
+from shared.models.pnl import EquityPoint
 from shared.models.portfolio import Account, Position
 from shared.models.trading_day import NEW_YORK
 from shared.resilience.classification import fault_from
@@ -115,6 +117,12 @@ class AlpacaReads:
         after = datetime.combine(since, time(0), NEW_YORK) - timedelta(microseconds=1)
         query: dict[str, object] = {"after": utc_text(after), "category": "non_trade_activity"}
         return self._activities("movements", "/account/activities", query, read_movements)
+
+    def portfolio_history(self) -> tuple[EquityPoint, ...]:
+        path, query = "/account/portfolio/history", {"period": "1A", "timeframe": "1D"}
+        return self._read(
+            "portfolio_history", lambda: self._client.get(path, query), read_portfolio_history
+        )
 
     def _activities(
         self,

@@ -23,8 +23,11 @@ from shared.models.broker import TradeUpdate
 from shared.models.ids import parse_own_id
 from shared.telemetry.logs import log_event
 from shared.vendors.websocket_link import (
-    BACKOFF_MAX_S,
+    CONNECTION_LIMIT,
     OPEN_TIMEOUT_S,
+    PATIENT,
+    ConnectionLimit,
+    LinkPace,
     LinkState,
     WebsocketLink,
 )
@@ -65,6 +68,8 @@ class _TradeSession:
 
     def take(self, message: str | bytes) -> None:
         frame = json.loads(message)
+        if isinstance(frame, dict):
+            _raise_refusal(frame)
         if not isinstance(frame, dict) or frame.get("stream") != self.name:
             return
         try:
@@ -99,6 +104,7 @@ class _TradeSession:
         for _ in range(HANDSHAKE_MESSAGES_MAX):
             raw = connection.recv(timeout=OPEN_TIMEOUT_S)
             frame = Fields(json.loads(raw), "stream")
+            _raise_refusal(frame.raw)
             if frame.raw.get("stream") == stream:
                 return Fields(frame.raw.get("data"), f"stream.{stream}").raw
         raise TransientFault(f"the trade stream never answers with {stream}")
@@ -119,14 +125,26 @@ class _TradeSession:
         )
 
 
+def _raise_refusal(frame: Mapping[str, object]) -> None:
+    """Raise what an error message of the stream means; it ends the connection."""
+    data = frame.get("data")
+    if frame.get("stream") != "error" or not isinstance(data, Mapping):
+        return
+    code, said = str(data.get("code")), str(data.get("message", ""))[:100]
+    log_event(log, "stream_error", f"trade stream: {said}", level=logging.WARNING, code=code)
+    if code == CONNECTION_LIMIT:
+        raise ConnectionLimit(f"the trade stream has too many connections of ours ({said})")
+    raise TransientFault(f"the trade stream reports {code} {said}")
+
+
 class TradeStream:
     """Trade updates of one account, from a thread of its own."""
 
     def __init__(
-        self, url: str, keys: tuple[str, str], clock: Clock, pause_s_max: float = BACKOFF_MAX_S
+        self, url: str, keys: tuple[str, str], clock: Clock, pace: LinkPace = PATIENT
     ) -> None:
         self._session = _TradeSession(*keys)
-        self._link = WebsocketLink(url, self._session, clock, pause_s_max)
+        self._link = WebsocketLink(url, self._session, clock, pace)
 
     def start(self) -> None:
         """Begin connecting; `listening` turns true once the server confirmed."""
@@ -148,6 +166,11 @@ class TradeStream:
         Reconcile when it changed.
         """
         return self._link.connections + self._session.dropped
+
+    @property
+    def failed_tries(self) -> int:
+        """Connections in a row that came to nothing."""
+        return self._link.failed_tries
 
     @property
     def drifts(self) -> int:

@@ -88,6 +88,10 @@ class BrokerMarketClock:
                 return self._looked()
             except SystemFault as fault:
                 self.last_fault = fault
+                # A silent broker took its time: what was young when the look began may be old.
+                now_s = self._clock.monotonic_s()
+                age_s = now_s - self._base_at_s
+                carried, _ = self._carried(now_s)
         if carried is not None and age_s < self._pace.trusted_for_s:
             return carried
         raise self.last_fault or TransientFault("the broker's clock has not been read yet")

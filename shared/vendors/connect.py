@@ -6,8 +6,6 @@ alpaca-py is imported only when the broker itself is opened: it costs 0.4 s and 
 from __future__ import annotations
 
 import gc
-import logging
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,47 +19,75 @@ from shared.models.broker import ClockReading
 from shared.models.mode import Mode
 from shared.ports import MarketClock
 from shared.resilience.breaker import CallBreaker
+from shared.resilience.door_rules import DoorHost
 from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
-from shared.telemetry.logs import log_event
+from shared.resilience.lanes import Lane
 from shared.vendors.alpaca_stream import TradeStream
-from shared.vendors.broker_clock import REAL_PACE, BrokerMarketClock, simulated_pace
+from shared.vendors.broker_clock import REAL_PACE, BrokerMarketClock, ClockPace, simulated_pace
+from shared.vendors.door_log import DoorLog, log_breaker
 from shared.vendors.lockstep_clock import LockStepMarketClock
-from shared.vendors.websocket_link import BACKOFF_MAX_S, SIMULATED_PAUSE_S_MAX
+from shared.vendors.shares import (
+    ENTRIES,
+    LEFT_BY_BOT,
+    LEFT_BY_OTHERS,
+    MARKET_DATA,
+    SAFETY,
+    trading_shares,
+)
+from shared.vendors.websocket_link import PATIENT, SIMULATED_PAUSE_S_MAX, LinkPace
 
 if TYPE_CHECKING:
     from shared.vendors.alpaca_broker import AlpacaBroker
 
-ORDER_RULES = DoorRules(total_s=10.0, reads_per_minute=150)
+ORDER_RULES = DoorRules(
+    total_s=10.0,
+    entries_per_minute=ENTRIES,
+    safety_per_minute=SAFETY,
+    left_to_others=LEFT_BY_BOT,
+    pace_s_max=1.5,
+)
 """For the account and its orders: patient, since a write given up is an unknown one."""
-DATA_RULES = DoorRules(silence_s=3.0, total_s=5.0, reads_per_minute=150)
+DATA_RULES = DoorRules(silence_s=3.0, total_s=5.0, reads_per_minute=MARKET_DATA)
 """For clock and market data, which are simply asked again."""
-log = logging.getLogger("door")
-
-
-def _log_breaker(name: str, old: str, new: str) -> None:
-    log_event(log, "breaker", f"breaker {name}: {old} → {new}", breaker=name, state=new)
+BOT = "trading-bot"
 
 
 def open_adapter(
-    settings: Settings, name: str, clock: Clock, rules: DoorRules = ORDER_RULES
+    settings: Settings, name: str, clock: Clock, rules: DoorRules, host: DoorHost | None = None
 ) -> DoorAdapter:
-    """Return an adapter with a breaker and the mode's ceiling; none where limits are off."""
+    """Return an adapter with its breakers and the mode's ceilings; none where limits are off."""
     if settings.trading_mode is Mode.SIM and not settings.sim.rate_limit:
         rules = replace(rules, reads_per_minute=None)
-    breaker = CallBreaker(name, clock, _log_breaker)
-    return DoorAdapter(rules, clock, breaker, seed=zlib.crc32(name.encode()))
+    names = {Lane.READ: name, Lane.ENTRY: f"{name}-entries", Lane.SAFETY: f"{name}-safety"}
+    breakers = {lane: CallBreaker(word, clock, log_breaker) for lane, word in names.items()}
+    told = replace(host or DoorHost(), on_failed=DoorLog(name, clock).failed)
+    adapter = DoorAdapter(rules, clock, breakers, name, told)
+    told.standings[name] = adapter.standing
+    return adapter
 
 
-def open_door(settings: Settings, endpoints: Endpoints, name: str, clock: Clock) -> HttpDoor:
-    """Return a door of our own to the account's REST interfaces; it carries the keys."""
+def open_door(
+    settings: Settings,
+    endpoints: Endpoints,
+    name: str,
+    clock: Clock,
+    host: DoorHost | None = None,
+) -> HttpDoor:
+    """Return a door of our own to the account's market data; it carries the keys."""
+    return _keyed(endpoints, open_adapter(settings, name, clock, DATA_RULES, host))
+
+
+def _keyed(endpoints: Endpoints, adapter: DoorAdapter) -> HttpDoor:
     keys = {
         "APCA-API-KEY-ID": endpoints.key_id,
         "APCA-API-SECRET-KEY": endpoints.secret_key,
     }
-    return HttpDoor(open_adapter(settings, name, clock, DATA_RULES), keys)
+    return HttpDoor(adapter, keys)
 
 
-def open_broker(settings: Settings, endpoints: Endpoints, clock: Clock) -> AlpacaBroker:
+def open_broker(
+    settings: Settings, endpoints: Endpoints, clock: Clock, host: DoorHost | None = None
+) -> AlpacaBroker:
     """Return the broker of the mode. Connects to nothing yet."""
     from shared.persistence.emergency_stop import EmergencyStopFile
 
@@ -70,7 +96,10 @@ def open_broker(settings: Settings, endpoints: Endpoints, clock: Clock) -> Alpac
 
     client = trading_client(endpoints.trading_url, endpoints.key_id, endpoints.secret_key)
     stop_file = EmergencyStopFile(settings.state.emergency_stop)
-    return AlpacaBroker(client, open_adapter(settings, "broker", clock), clock, stop_file.is_set)
+    share = trading_shares(_pace(settings).look_every_s).bot_reads
+    rules = replace(ORDER_RULES, reads_per_minute=share)
+    adapter = open_adapter(settings, "broker", clock, rules, host)
+    return AlpacaBroker(client, adapter, clock, stop_file.is_set)
 
 
 @contextmanager
@@ -88,11 +117,27 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+def _pace(settings: Settings) -> ClockPace:
+    speed = settings.sim.speed if settings.trading_mode is Mode.SIM else None
+    return REAL_PACE if speed is None else simulated_pace(speed)
+
+
 def open_market_clock(
-    settings: Settings, endpoints: Endpoints, participant: str, clock: Clock
+    settings: Settings,
+    endpoints: Endpoints,
+    participant: str,
+    clock: Clock,
+    host: DoorHost | None = None,
 ) -> MarketClock:
     """Return the market clock of the mode for a participant (the service's name)."""
-    door = open_door(settings, endpoints, f"clock-{participant}", clock)
+    pace = _pace(settings)
+    rules = replace(
+        DATA_RULES,
+        reads_per_minute=trading_shares(pace.look_every_s).clock,
+        left_to_others=LEFT_BY_BOT if participant == BOT else LEFT_BY_OTHERS,
+    )
+    adapter = open_adapter(settings, f"clock-{participant}", clock, rules, host)
+    door = _keyed(endpoints, adapter)
     base_url = endpoints.trading_url
     if settings.is_lock_step:
         return LockStepMarketClock(door, base_url, participant, clock)
@@ -100,8 +145,6 @@ def open_market_clock(
     def look() -> ClockReading:
         return read_clock(door.get_json(f"{base_url}/v2/clock"))
 
-    speed = settings.sim.speed if settings.trading_mode is Mode.SIM else None
-    pace = REAL_PACE if speed is None else simulated_pace(speed)
     return BrokerMarketClock(look, pace, clock)
 
 
@@ -110,10 +153,11 @@ def open_trade_stream(
 ) -> TradeStream:
     """Return the trade_updates stream, not yet started."""
     keys = (endpoints.key_id, endpoints.secret_key)
-    pause_s = reconnect_pause_s(settings)
-    return TradeStream(endpoints.trading_stream_url, keys, clock or SystemClock(), pause_s)
+    clock = clock or SystemClock()
+    return TradeStream(endpoints.trading_stream_url, keys, clock, stream_pace(settings))
 
 
-def reconnect_pause_s(settings: Settings) -> float:
-    """Return the longest pause between two tries of a stream in the mode of the settings."""
-    return SIMULATED_PAUSE_S_MAX if settings.trading_mode is Mode.SIM else BACKOFF_MAX_S
+def stream_pace(settings: Settings) -> LinkPace:
+    """Return how patient a stream is in the mode of the settings."""
+    is_sim = settings.trading_mode is Mode.SIM
+    return LinkPace(SIMULATED_PAUSE_S_MAX) if is_sim else PATIENT

@@ -34,6 +34,8 @@ LIMIT_PAUSE_S = 20.0
 """After an unclean end the server counts the dead connection for some 90 s and refuses another:
 quick tries only keep it busy. Source: Lean.Brokerages.Alpaca, pull request 39.
 """
+CONNECTION_LIMIT = "406"
+"""Both streams' own code for it; at the opening it is HTTP 429."""
 _TOO_MANY = 429
 SIMULATED_PAUSE_S_MAX = 2.0
 """At the exchange of this machine: nobody there minds being asked often."""
@@ -74,6 +76,20 @@ class LinkState:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LinkPace:
+    """How patient a link is, in real seconds."""
+
+    pause_s_max: float = BACKOFF_MAX_S
+    """The longest pause between two tries."""
+    ping_every_s: float = PING_EVERY_S
+    ping_timeout_s: float = PING_TIMEOUT_S
+    """An unanswered ping ends the connection after this: nothing else finds a half-open one."""
+
+
+PATIENT = LinkPace()
+
+
 class WebsocketLink:
     """Keeps one session alive until stopped."""
 
@@ -82,13 +98,13 @@ class WebsocketLink:
         url: str,
         session: StreamSession,
         clock: Clock,
-        pause_s_max: float = BACKOFF_MAX_S,
+        pace: LinkPace = PATIENT,
         seed: int = 0,
     ) -> None:
         self._url = url
         self._session = session
         self._clock = clock
-        self._pause_s_max = pause_s_max
+        self._pace = pace
         # Jitter is no secret: a seeded generator makes it repeatable.
         self._random = random.Random(seed)  # nosec B311
         self._stop = threading.Event()
@@ -139,7 +155,7 @@ class WebsocketLink:
             if self._stop.is_set():
                 break
             growing_s = BACKOFF_FIRST_S * 2 ** min(self.failed_tries, 16)
-            pause_s = min(self._pause_s_max, max(growing_s, least_pause_s))
+            pause_s = min(self._pace.pause_s_max, max(growing_s, least_pause_s))
             pause_s *= 1 + JITTER * self._random.random()
             self.failed_tries += 1
             self.state = LinkState(DOWN, reason)
@@ -188,8 +204,8 @@ class WebsocketLink:
             self._url,
             additional_headers=dict(self._session.headers),
             open_timeout=OPEN_TIMEOUT_S,
-            ping_interval=PING_EVERY_S,
-            ping_timeout=PING_TIMEOUT_S,
+            ping_interval=self._pace.ping_every_s,
+            ping_timeout=self._pace.ping_timeout_s,
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=MESSAGE_BYTES_MAX,
             proxy=None,

@@ -250,3 +250,20 @@ def test_close_position_when_answered_then_closed_outcome(
     assert not isinstance(broker.close_position("SPY"), NoPosition)
     alpaca.on("DELETE", "/v2/positions/SPY", LOST)
     assert isinstance(broker.close_position("SPY"), Unknown)
+
+
+def test_writes_when_a_207_hides_a_refusal_then_it_is_no_success(
+    alpaca: ScriptedAlpaca, broker: AlpacaBroker
+) -> None:
+    """The head of a 207 says nothing about its rows: a refused row was not done."""
+    held = {"code": 40310000, "message": "insufficient qty available for order"}
+    alpaca.on(
+        "DELETE", "/v2/positions/SPY", (207, [{"symbol": "SPY", "status": 403, "body": held}])
+    )
+    refused = broker.close_position("SPY")
+    assert isinstance(refused, Rejected)
+    assert refused.code == "insufficient_qty"
+    alpaca.on("DELETE", "/v2/orders/x1", (207, [{"id": "x1", "status": 500}]))
+    assert isinstance(broker.cancel("x1"), Unknown)
+    alpaca.on("DELETE", "/v2/orders/x1", (207, [{"id": "x1", "status": 200}]))
+    assert broker.cancel("x1") == CancelRequested()

@@ -16,6 +16,7 @@ from services.data_daemon.feeds.alpaca_stream_feed import AlpacaStreamFeed
 from services.data_daemon.sink import StoreSink
 from shared.clock import SystemClock
 from shared.models.market import Candle
+from tests.support.clock import ManualClock
 from tests.support.daemon_process import DaemonProcess, LockStepBot
 from tests.support.exchange_process import ExchangeProcess
 from tests.support.stream_server import StreamServer
@@ -205,7 +206,7 @@ def test_stream_feed_when_items_are_broken_then_counted_and_the_rest_stored() ->
     bar = {"T": "b", "S": "SPY", "o": 10.1, "h": 10.5, "l": 10.0, "c": 10.2, "v": 7}
     quote = {"T": "q", "S": "SPY", "bp": 10.1, "ap": 10.2, "bs": 1, "as": 2}
     at = {"t": datetime.fromisoformat("2026-01-05T14:30:00+00:00")}
-    sink = StoreSink()
+    sink = StoreSink(ManualClock())
     with StreamServer() as server:
         feed = AlpacaStreamFeed(server.data_url, KEYS, CLOCK, lambda: None)
         feed.start(("SPY",), sink)

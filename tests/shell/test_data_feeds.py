@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from shared.clock import SystemClock
+from shared.models.market import FEED_DRIFT
 from shared.vendors.alpaca_market_data import DataStreamSession
 from shared.vendors.websocket_link import (
     BACKOFF_FIRST_S,
@@ -95,6 +96,26 @@ def cut_streams(exchange: ExchangeProcess) -> None:
     """Reset every connection: the port refuses for a moment."""
     reply = exchange.call("POST", "/sim/faults", json={"kind": "refuse_connection", "lease_s": 0.3})
     assert reply.status_code == 201, reply.text
+
+
+def test_prices_when_they_break_their_contract_then_the_store_says_so_until_they_hold(
+    pair: Pair,
+) -> None:
+    """The word that makes the bot reduce: quotes without a bid, by REST without the stream."""
+    exchange, daemon = pair
+    switch_on(exchange, "handshake_refused", scope={"dialect": "data_stream"})
+    scope = {"dialect": "data"}
+    switch_on(exchange, "field_removed", scope=scope, parameters={"path": "quotes.*.bp"})
+    cut_streams(exchange)
+
+    def states() -> list[str]:
+        return [feed_reasons(daemon)[feed][0] for feed in ("bars", "quotes")]
+
+    wait_until(lambda: states() == [FEED_DRIFT] * 2, WAIT_S, "drift")
+    assert "alpaca_rest" in feed_reasons(daemon)["quotes"][1]
+
+    exchange.call("DELETE", "/sim/faults")
+    wait_until(lambda: feed_reasons(daemon)["quotes"] == ("live", ""), 2 * WAIT_S, "whole again")
 
 
 @pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])

@@ -24,6 +24,7 @@ from shared.persistence.market_flow import FlowStoreReader
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
 from shared.vendors.unusual_whales import ALERTS_PER_PAGE, OVERLAP, UnusualWhales
+from tests.support.clock import ManualClock
 from tests.support.raw_server import RawServer, reply_bytes
 from tests.support.whale_payloads import raw_alert, raw_print, raw_tide
 
@@ -34,7 +35,7 @@ KEYS = ("key-of-the-test", "secret-of-the-test")
 WAIT_S = 20.0
 AT = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 BEGINNING = AT - timedelta(days=9_000)
-RULES = DoorRules(silence_s=0.5, total_s=1.0, attempts=1, reads_per_minute=None)
+RULES = DoorRules(silence_s=0.5, total_s=1.0, attempts=1, reads_per_minute=None, holds=False)
 BUDGET = (
     "x-uw-daily-req-count: 900\r\nx-uw-token-req-limit: 20000\r\n"
     "x-uw-req-per-minute-remaining: 3\r\nx-uw-req-per-minute-reset: 42000\r\n"
@@ -63,7 +64,7 @@ class Vendor:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.drops: list[str] = []
-        self.sink = StoreSink()
+        self.sink = StoreSink(ManualClock())
         self.server = RawServer(self._serve)
 
     def _serve(self, connection: socket.socket, request: bytes) -> None:

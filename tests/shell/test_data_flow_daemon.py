@@ -13,6 +13,7 @@ from shared.clock import SystemClock
 from shared.config.endpoints import load_endpoints
 from shared.config.settings import load_settings
 from shared.persistence.market_flow import FlowStoreReader
+from tests.support.clock import ManualClock
 from tests.support.daemon_process import DaemonProcess, LockStepBot
 from tests.support.exchange_process import ExchangeProcess
 from tests.support.waiting import wait_until
@@ -83,6 +84,33 @@ def test_daemon_when_lock_step_then_flow_is_the_same_each_time_and_never_ahead(
     assert len(runs[0][-1]) > len(runs[0][0]) > 0
 
 
+def test_daemon_when_the_vendor_fails_at_a_round_then_lock_step_misses_none_of_it(
+    tmp_path: Path,
+) -> None:
+    """A vendor who is back within seconds, as after a restart, costs time and no alert."""
+    seen = []
+    for place in ("whole", "failing"):
+        folder = tmp_path / place
+        options = ("--speed", "max", "--db", str(folder / "x.db"), "--symbols", "AAPL,MSFT,SPY")
+        with (
+            ExchangeProcess(folder / "exchange", *options) as exchange,
+            DaemonProcess(folder, exchange.port, speed="max", keys=KEYS) as daemon,
+        ):
+            bot, flow = LockStepBot(daemon), FlowStoreReader(daemon.state / "market.db")
+            # Whatever the vendor is asked while this lasts fails, and prices do not.
+            minute = bot.next().minute
+            while minute is not None and minute.minute % 15 != 14:
+                minute = bot.next().minute
+            if place == "failing":
+                fault = {"kind": "server_error", "lease_s": 3, "scope": {"dialect": "uw"}}
+                assert exchange.call("POST", "/sim/faults", json=fault).status_code == 201
+            bot.next()
+            seen.append([alert.alert_id for alert in flow.poll(BEGINNING)])
+            flow.close()
+    assert seen[0] == seen[1]
+    assert seen[0]
+
+
 def test_daemon_when_vendor_is_away_in_lock_step_then_minutes_go_on(tmp_path: Path) -> None:
     """Flow that cannot be had holds no minute up."""
     options = ("--speed", "max", "--db", str(tmp_path / "x.db"), "--symbols", "AAPL,MSFT,SPY")
@@ -127,7 +155,8 @@ def test_flow_when_there_is_no_token_outside_sim_then_it_is_off(
     settings = load_settings(environ | said)
     endpoints = load_endpoints(settings)
     parts = wire(settings, endpoints, CLOCK)
-    assert (parts.open_flow(lambda: None, StoreSink()) is not None) is (token is not None)
+    flow = parts.open_flow(lambda: None, StoreSink(ManualClock()))
+    assert (flow is not None) is (token is not None)
     assert endpoints.flow_token == token
     assert "token-of-the-test" not in repr(endpoints)
     parts.store.close()

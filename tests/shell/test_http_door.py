@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,51 +214,3 @@ def test_rate_when_headers_come_then_remembered() -> None:
         door = door_of()
         door.get_json(server.url)
     assert door.adapter.rate == RateReading(200, 197)
-
-
-def _dribble_over_tls(listener: ssl.SSLSocket) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-            connection.recv(65536)
-            dribble(connection, b"")
-        except ssl.SSLError:
-            continue
-        except OSError:
-            if listener.fileno() < 0:
-                return
-
-
-def test_tls_when_server_dribbles_or_is_unknown_then_bounded_and_refused(tmp_path: Path) -> None:
-    """TLS connections obey the deadline, too, and a foreign certificate is refused."""
-    if shutil.which("openssl") is None:
-        pytest.skip("OPENSSL ABSENT: no certificate can be made; install openssl")
-    key, certificate = tmp_path / "k.pem", tmp_path / "c.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)),
-            *("-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
-    listener = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
-    server = threading.Thread(target=_dribble_over_tls, args=(listener,), daemon=True)
-    server.start()
-    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(ConfigFault, match="certificate_refused"):
-        door_of().get_json(url)
-    trusting = door_of()
-    trusting.session.verify = str(certificate)
-    begun = time.monotonic()
-    with pytest.raises(TransientFault, match="read_timeout"):
-        trusting.get_json(url)
-    assert time.monotonic() - begun < 1.3
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    server.join(5)

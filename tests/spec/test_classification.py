@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import http.client
-import inspect
 import json
 import socket
 import ssl
-import warnings
-from types import ModuleType
 from typing import Any
 
-import alpaca.common.exceptions
 import pytest
 import requests.exceptions
 import urllib3.exceptions
 import websockets.exceptions
-import websockets.legacy.exceptions
 from alpaca.common.exceptions import APIError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.drift import SchemaDrift
-from shared.errors import ConfigFault, FailureClass, RiskFault, SchemaFault, TransientFault
+from shared.errors import (
+    VENDOR_ERROR_CLASSES,
+    ConfigFault,
+    FailureClass,
+    RiskFault,
+    SchemaFault,
+    TransientFault,
+    VendorError,
+)
 from shared.resilience.classification import (
     classify_exception,
     classify_reply,
     fault_from,
     fault_of,
+    refused_rows,
 )
-from shared.resilience.classification_rows import EXCEPTION_ROWS, HTTP_ROWS, Placement
+from shared.resilience.classification_rows import HTTP_ROWS, Placement
 
 pytestmark = pytest.mark.unit
 
@@ -50,7 +54,15 @@ REPLIES: list[tuple[int, str, FailureClass, str, Placement]] = [
     (401, said(None, "unauthorized."), C, "unauthorized", NOT),
     (401, said(40110000, "request is not authorized"), C, "unauthorized", NOT),
     (403, said(None, "forbidden."), C, "forbidden", NOT),
-    (403, "<html>blocked</html>", C, "forbidden", NOT),
+    (401, "<html>who are you</html>", T, "not_the_brokers_word", UNKNOWN),
+    (403, "<html>blocked</html>", T, "not_the_brokers_word", UNKNOWN),
+    (403, "", T, "not_the_brokers_word", UNKNOWN),
+    (401, "null", T, "not_the_brokers_word", UNKNOWN),
+    (401, '{"message": "unauth', T, "not_the_brokers_word", UNKNOWN),
+    (403, "[]", T, "not_the_brokers_word", UNKNOWN),
+    (400, "<html>400 Bad Request</html>", T, "not_the_brokers_word", UNKNOWN),
+    (404, "<html>404</html>", T, "not_the_brokers_word", UNKNOWN),
+    (401, '{"error": "Invalid API key"}', C, "unauthorized", NOT),
     (403, said(None, "subscription does not permit querying recent SIP data"), C, "subscription",
      NOT),
     (403, said(40310000, "insufficient buying power"), R, "insufficient_buying_power", NOT),
@@ -121,54 +133,6 @@ def test_rows_when_read_then_every_http_row_is_reachable() -> None:
             closed |= statuses
 
 
-def _exceptions_of(module: ModuleType) -> list[type[BaseException]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        members = {name: getattr(module, name, None) for name in dir(module)}
-        for name in getattr(module, "__all__", ()):
-            members[name] = getattr(module, name)
-    package = module.__name__.partition(".")[0]
-    return [
-        member
-        for member in members.values()
-        if inspect.isclass(member)
-        and issubclass(member, Exception)
-        and not issubclass(member, Warning)
-        and member.__module__.startswith(package)
-    ]
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        requests.exceptions,
-        urllib3.exceptions,
-        websockets.exceptions,
-        websockets.legacy.exceptions,
-        alpaca.common.exceptions,
-    ],
-)
-def test_vendor_library_when_it_grows_an_exception_then_this_fails(module: ModuleType) -> None:
-    """Each exception of the libraries has a row of its own: a new one must be judged by us."""
-    found = _exceptions_of(module)
-    assert found
-    missing = [
-        f"{kind.__module__}.{kind.__qualname__}"
-        for kind in found
-        if f"{kind.__module__}.{kind.__qualname__}" not in EXCEPTION_ROWS
-    ]
-    assert not missing, f"no row for {missing} in classification_rows.py"
-
-
-def test_exception_rows_when_named_then_the_class_exists() -> None:
-    """No row speaks about an exception that the libraries no longer have."""
-    import importlib
-
-    for name in EXCEPTION_ROWS:
-        module, _, kind = name.rpartition(".")
-        assert hasattr(importlib.import_module(module), kind), name
-
-
 def _refused(url: str = "http://127.0.0.1:1/") -> Exception:
     try:
         requests.get(url, timeout=2)
@@ -236,7 +200,7 @@ def test_fault_when_made_of_a_verdict_then_of_its_family(
     status: int, family: type[Exception]
 ) -> None:
     """A verdict becomes a fault whose exit code the supervisor knows."""
-    fault = fault_of(classify_reply(status, ""), "GET /x")
+    fault = fault_of(classify_reply(status, said(None, "no")), "GET /x")
     assert isinstance(fault, family)
     assert "GET /x" in str(fault)
 
@@ -246,3 +210,43 @@ def test_fault_when_it_is_ours_then_passes_unchanged() -> None:
     own = SchemaDrift("a", "b", "c")
     assert fault_from(own, "x") is own
     assert isinstance(fault_from(TimeoutError(), "x"), TransientFault)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "word"),
+    [
+        (401, said(None, "unauthorized."), VendorError.AUTH_ERROR),
+        (403, said(None, "forbidden."), VendorError.AUTH_ERROR),
+        (429, "too many requests.", VendorError.RATE_LIMIT),
+        (502, "<html>", VendorError.NETWORK),
+        (401, "<html>", VendorError.NETWORK),
+        (405, "", VendorError.SCHEMA_ERROR),
+        (403, said(40310000, "insufficient buying power"), None),
+        (418, said(1, "slow down"), VendorError.RATE_LIMIT),
+    ],
+)
+def test_verdict_when_told_in_the_vendors_words_then_one_of_five_or_a_refusal(
+    status: int, body: str, word: VendorError | None
+) -> None:
+    """Every failure has one of five words that all vendors share; a meant refusal has none, and
+    the word's own family is that of the verdict.
+    """
+    verdict = classify_reply(status, body)
+    assert verdict.vendor_error is word
+    if word is not None:
+        assert VENDOR_ERROR_CLASSES[word] is verdict.failure_class
+
+
+def test_rows_of_a_207_when_some_are_refused_then_each_is_judged_by_itself() -> None:
+    """A 207 is no success: its rows carry the status, and a refused one was not done."""
+    held = {"code": 40310000, "message": "insufficient qty available for order"}
+    rows = [
+        {"symbol": "SPY", "status": 200, "body": {}},
+        {"symbol": "XOM", "status": 403, "body": held},
+        {"symbol": "IBM", "status": 500, "body": None},
+        {"symbol": "odd", "status": "403"},
+        "odd",
+    ]
+    assert [verdict.code for verdict in refused_rows(rows)] == ["insufficient_qty", "broker_error"]
+    assert refused_rows({"status": 403}) == ()
+    assert refused_rows(None) == ()

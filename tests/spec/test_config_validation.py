@@ -75,7 +75,7 @@ def test_settings_when_nothing_is_set_then_sim_with_the_documented_defaults() ->
 
     assert found.trading_mode is Mode.SIM
     assert found.symbols == ()
-    assert found.strategies == ("momentum",)
+    assert found.strategies == ("mean_reversion", "momentum", "options_flow")
     assert found.limits.position_size_usd_max is None
     assert found.limits.notional_per_order_usd_max is None
     assert found.limits.open_positions_max == 10
@@ -158,6 +158,8 @@ def test_settings_when_the_mode_changes_then_its_defaults_change(
         ({"SIM_PORT": "8000"}, "is the DASHBOARD_PORT too"),
         ({"SIM_SPEED": "fast"}, "or max for lock-step"), ({"SIM_SPEED": "0"}, "max for lock-step"),
         ({"SIM_FROM": "11.02.2019"}, "like 2019-02-11"), ({"SIM_FROM": "2019-02-30"}, "2019-02-11"),
+        ({"SIM_FROM": "2019-02-11"}, "SIM_FROM=2019-02-11: is a day of a replay, and SIM_REPLAY"),
+        ({"SIM_TO": "2019-02-11"}, "SIM_TO=2019-02-11: is a day of a replay, and SIM_REPLAY"),
         ({"SIM_REPLAY": "no/such/folder"}, "SIM_REPLAY=folder: cannot be opened"),
         ({"TELEGRAM_CHAT_ID": "12"}, "TELEGRAM_BOT_TOKEN: is not set"),
         ({"STATE_DIR": "/x", "LOG_DIR": "/x"}, "the STATE_DIR too"),
@@ -269,29 +271,24 @@ def test_example_file_when_compared_then_it_documents_every_setting_and_default(
     assert load_settings({}, env_file=path) == load()
 
 
-def test_start_when_live_is_not_confirmed_then_both_reasons_are_told() -> None:
-    """--confirm is asked for, and the mode is not open yet."""
+def test_start_when_live_is_not_confirmed_then_it_is_told_beside_the_other_faults() -> None:
+    """--confirm is asked for in the same breath as a wrong setting."""
     with pytest.raises(ConfigFault) as caught:
         load_for_start(False, NO_FILE | KEYS | {"TRADING_MODE": "live", "SIM_SEED": "x"})
 
     message = str(caught.value)
     assert caught.value.exit_code == os.EX_CONFIG
-    for words in ("SIM_SEED=x", "Add --confirm", "cannot be started yet"):
+    for words in ("SIM_SEED=x", "Add --confirm", "2 settings are wrong"):
         assert words in message
     assert SECRET not in message
 
 
-@pytest.mark.parametrize("mode", ["paper", "live_limited", "live"])
-def test_start_when_a_real_account_is_meant_then_it_is_refused_for_now(mode: str) -> None:
-    """The order path and the doors come first, confirmed or not."""
-    with pytest.raises(ConfigFault, match="order path and the doors"):
-        validate_for_start(load(**KEYS, TRADING_MODE=mode), confirm=True)
+def test_start_when_chaos_is_asked_for_in_sim_then_it_is_allowed() -> None:
+    """Where no money can be lost, things may be broken on purpose."""
+    settings = load(CHAOS_MODE="alpaca_down,bot_hang")
 
-
-def test_start_when_chaos_is_asked_for_then_it_says_that_nothing_can_break_yet() -> None:
-    """A setting without any effect would be a lie."""
-    with pytest.raises(ConfigFault, match="chaos drills"):
-        validate_for_start(load(CHAOS_MODE="alpaca_down"), confirm=False)
+    validate_for_start(settings, confirm=False)
+    assert settings.chaos_faults == ("alpaca_down", "bot_hang")
 
 
 def test_start_when_sim_then_it_is_allowed(tmp_path: Path) -> None:

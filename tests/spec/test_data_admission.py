@@ -28,6 +28,7 @@ from services.data_daemon.plan import (
 from services.data_daemon.sink import StoreSink
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
+from tests.support.clock import ManualClock
 
 pytestmark = pytest.mark.unit
 
@@ -71,7 +72,7 @@ def test_item_when_it_comes_then_admitted_by_the_table(
 
 def test_sink_when_future_items_come_then_counted_and_no_age_is_made_young() -> None:
     """A bar from the future must not make a dead feed look alive for years."""
-    sink = StoreSink()
+    sink = StoreSink(ManualClock())
     far = 60.0 * 60 * 24 * 365
     for item in (candle(far), candle(), candle(-120)):
         sink.candle("bars", item)

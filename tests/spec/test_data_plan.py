@@ -23,6 +23,7 @@ from services.data_daemon.plan import (
     judge_feed,
     judge_health,
     seen_open_since,
+    telling_absent,
     trading_day,
 )
 from shared.models.broker import ClockReading
@@ -177,3 +178,17 @@ def test_clock_when_it_goes_back_then_noticed() -> None:
     assert not clock_went_back(None, NOW)
     assert not clock_went_back(NOW + timedelta(seconds=30), NOW)
     assert clock_went_back(NOW + timedelta(seconds=61), NOW)
+
+
+def test_feed_when_symbols_are_unknown_to_the_exchange_then_it_says_so() -> None:
+    """A symbol that never comes is no quiet market: the feed names it, and is no worse for it."""
+    live = Verdict(BARS, "live", "", NOW)
+    assert telling_absent(live, ()) == live
+    told = telling_absent(live, ("NOPE", "NADA"))
+    assert (told.state, told.reason) == ("live", "the exchange has no NOPE, NADA")
+    assert judge_health([told], market(), None) == ("OK", "")
+    stale = replace(live, state="stale", reason="no bars")
+    assert telling_absent(stale, ("NOPE",)).reason == "no bars; the exchange has no NOPE"
+    many = telling_absent(live, [f"S{number}" for number in range(25)]).reason
+    assert many.endswith("S9 and 15 more")
+    assert telling_absent(replace(live, feed="flow"), ("NOPE",)).reason == ""

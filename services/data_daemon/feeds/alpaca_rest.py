@@ -18,13 +18,20 @@ from services.data_daemon.plan import (
     is_finished,
     trading_day,
 )
+from services.data_daemon.regular_hours import EXTENDED_BARS_MAX, RegularHours
+from shared.contracts.alpaca_calendar import Sessions
 from shared.contracts.drift import SchemaDrift
-from shared.errors import SystemFault
+from shared.errors import ConfigFault, SystemFault, TransientFault
+from shared.models.broker import ClockReading
+from shared.models.market import Candle
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.ports import FeedSink
+from shared.vendors.alpaca_calendar import TradingCalendar
 from shared.vendors.alpaca_market_data import DAY, MINUTE, MarketDataRest
 
 Piece = TypeVar("Piece")
+CALENDAR_DAYS = timedelta(days=14)
+"""Beyond the reach of the minutes that are fetched."""
 
 
 class AlpacaRest:
@@ -32,8 +39,17 @@ class AlpacaRest:
     it, and may be repeated.
     """
 
-    def __init__(self, rest: MarketDataRest, store: MarketStoreWriter, sink: FeedSink) -> None:
+    def __init__(
+        self,
+        rest: MarketDataRest,
+        calendar: TradingCalendar,
+        store: MarketStoreWriter,
+        sink: FeedSink,
+    ) -> None:
         self._rest = rest
+        self._calendar = calendar
+        self._sessions: Sessions = {}
+        self._sessions_for: date | None = None
         self._store = store
         self._sink = sink
         self._symbols: tuple[str, ...] = ()
@@ -41,12 +57,14 @@ class AlpacaRest:
         self._gaps: deque[tuple[tuple[str, ...], datetime]] = deque()
         self._daily_for: date | None = None
         self._daily_missing: deque[tuple[str, ...]] = deque()
+        self._traded: set[str] = set()
 
     def begin(self, symbols: Sequence[str]) -> None:
         """Plan a fetch of history for all symbols; `fetch_some` does it piece by piece."""
         self._symbols = tuple(symbols)
         self._missing = deque(symbols)
         self._gaps.clear()
+        self._traded.clear()
         self._daily_for = None
 
     def refill(self, since: datetime) -> None:
@@ -58,21 +76,50 @@ class AlpacaRest:
         """Pieces of history that have still to be fetched."""
         return len(self._gaps) + len(self._missing) + len(self._daily_missing)
 
-    def fetch_some(self, now: datetime) -> bool:
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Symbols without a single bar in all the days that were fetched, while others have some:
+        the vendor leaves what he does not know out of his replies without a word.
+        """
+        if not self._traded or self._daily_missing:
+            return ()
+        return tuple(symbol for symbol in self._symbols if symbol not in self._traded)
+
+    def fetch_some(self, reading: ClockReading) -> bool:
         """Fetch one piece of the history that is missing: a gap, else a new trading day's daily
         bars (warm trends, prior closes), else the newest minutes of one symbol. Returns whether
         nothing is missing any more. A piece that fails goes behind the others.
         """
+        now, hours = reading.now, self._hours(reading)
         if daily_is_due(self._daily_for, now):
             self._daily_for = trading_day(now)
+            self._traded.clear()
             self._daily_missing = deque(_chunks(self._symbols))
         if self._gaps:
-            self._one_of(self._gaps, lambda gap: self._fetch_gap(*gap, now))
+            self._one_of(self._gaps, lambda gap: self._fetch_gap(*gap, hours))
         elif self._daily_missing:
             self._one_of(self._daily_missing, lambda symbols: self._fetch_daily(symbols, now))
         elif self._missing:
-            self._one_of(self._missing, lambda symbol: self._fetch_minutes(symbol, now))
+            self._one_of(self._missing, lambda symbol: self._fetch_minutes(symbol, hours))
         return self.missing == 0
+
+    def _hours(self, reading: ClockReading) -> RegularHours:
+        """Return which minutes are regular. The calendar is read once per New York day, and only
+        for history; a broker who has none, or one that nobody can read, is no reason to have none
+        either. Raises SystemFault when he cannot be asked.
+        """
+        hours, today = RegularHours(reading, self._sessions), trading_day(reading.now)
+        if hours.never_ends or self.missing == 0 or self._sessions_for == today:
+            return hours
+        sessions: Sessions = {}
+        try:
+            sessions = self._calendar.sessions(today - CALENDAR_DAYS, today)
+        except (TransientFault, ConfigFault):
+            raise
+        except SystemFault as fault:
+            self._sink.dropped("calendar", "calendar that cannot be read", str(fault))
+        self._sessions, self._sessions_for = sessions, today
+        return RegularHours(reading, sessions)
 
     @staticmethod
     def _one_of(pieces: deque[Piece], fetch: Callable[[Piece], None]) -> None:
@@ -83,10 +130,10 @@ class AlpacaRest:
             raise
         pieces.popleft()
 
-    def _fetch_gap(self, symbols: Sequence[str], since: datetime, now: datetime) -> None:
-        page = self._rest.bars(symbols, MINUTE, since, now)
+    def _fetch_gap(self, symbols: Sequence[str], since: datetime, hours: RegularHours) -> None:
+        page = self._rest.bars(symbols, MINUTE, since, hours.reading.now)
         self._note_drops(page.dropped)
-        self._store.put_candles(c for c in page.candles if is_finished(c.start, now))
+        self._store.put_candles(_of_use(page.candles, hours))
 
     def poll(self, since: datetime, now: datetime) -> None:
         """Bring the finished bars since that market time, and the newest quotes, into the sink."""
@@ -96,12 +143,14 @@ class AlpacaRest:
     def _fetch_daily(self, symbols: Sequence[str], now: datetime) -> None:
         page = self._rest.bars(symbols, DAY, now - timedelta(days=DAILY_DAYS), now)
         self._note_drops(page.dropped)
+        self._traded.update(candle.symbol for candle in page.candles)
         self._store.put_daily(page.candles)
 
-    def _fetch_minutes(self, symbol: str, now: datetime) -> None:
-        page = self._rest.last_bars(symbol, WARM_BARS, now)
+    def _fetch_minutes(self, symbol: str, hours: RegularHours) -> None:
+        count = WARM_BARS if hours.never_ends else WARM_BARS + EXTENDED_BARS_MAX
+        page = self._rest.last_bars(symbol, count, hours.reading.now)
         self._note_drops(page.dropped)
-        self._store.put_candles(c for c in page.candles if is_finished(c.start, now))
+        self._store.put_candles(_of_use(page.candles, hours)[-WARM_BARS:])
 
     def fetch_minute(self, minute: datetime) -> None:
         """Bring the bars of one finished minute and the quotes after it into the sink."""
@@ -122,6 +171,12 @@ class AlpacaRest:
         for drift in dropped:
             reason = f"{drift.path.split('.')[0]} is not {drift.expected}"
             self._sink.dropped("alpaca_rest", reason, f"{drift.path}: {drift.found}")
+
+
+def _of_use(candles: Iterable[Candle], hours: RegularHours) -> list[Candle]:
+    """Return the finished bars of sessions."""
+    now = hours.reading.now
+    return [one for one in candles if is_finished(one.start, now) and hours.holds(one.start)]
 
 
 def _chunks(symbols: Sequence[str]) -> list[tuple[str, ...]]:

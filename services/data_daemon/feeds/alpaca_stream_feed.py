@@ -10,7 +10,7 @@ from shared.contracts.drift import SchemaDrift
 from shared.models.market import Candle, Quote
 from shared.ports import FeedSink
 from shared.vendors.alpaca_market_data import DataStreamSession
-from shared.vendors.websocket_link import BACKOFF_MAX_S, WebsocketLink
+from shared.vendors.websocket_link import PATIENT, LinkPace, WebsocketLink
 
 
 class AlpacaStreamFeed:
@@ -27,13 +27,13 @@ class AlpacaStreamFeed:
         keys: tuple[str, str],
         clock: Clock,
         data_is_due_within_s: Callable[[], float | None],
-        pause_s_max: float = BACKOFF_MAX_S,
+        pace: LinkPace = PATIENT,
     ) -> None:
         self._url = url
         self._keys = keys
         self._clock = clock
         self._due_within_s = data_is_due_within_s
-        self._pause_s_max = pause_s_max
+        self._pace = pace
         self._link: WebsocketLink | None = None
         self._sink: FeedSink | None = None
 
@@ -51,7 +51,7 @@ class AlpacaStreamFeed:
             sink.dropped(self.name, f"{drift.path} is not {drift.expected}", raw)
 
         session = DataStreamSession(self._keys, symbols, item, drop, self._due_within_s)
-        self._link = WebsocketLink(self._url, session, self._clock, self._pause_s_max)
+        self._link = WebsocketLink(self._url, session, self._clock, self._pace)
         self._link.start()
 
     def report(self) -> None:
