@@ -29,9 +29,10 @@ from shared.models.broker import (
     CloseOutcome,
     SubmitOutcome,
 )
-from shared.models.flow import FlowAlert
+from shared.models.flow import NO_FLOW, FlowAlert, FlowView
 from shared.models.market import Candle, CandleBuffer, Quote
 from shared.models.movements import BrokerMovement
+from shared.models.pnl import EquityPoint
 from shared.models.portfolio import Account, Position
 from shared.models.signals import Signal
 from shared.risk.approved import Approved
@@ -44,6 +45,10 @@ class MarketSnapshot:
     now: datetime
     buffers: Mapping[str, CandleBuffer]
     quotes: Mapping[str, Quote]
+    flow: FlowView = NO_FLOW
+    """Option flow of the last hour; empty when no strategy in use reads it."""
+    universe: frozenset[str] | None = None
+    """Symbols that may be entered until clock C chooses anew; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,9 @@ class Broker(Protocol):
 
     def movements(self, since: date) -> tuple[BrokerMovement, ...]:
         """Return what changed the account without an order since that New York day, all pages."""
+
+    def portfolio_history(self) -> tuple[EquityPoint, ...]:
+        """Return what the account was worth on each day of the last year, oldest first."""
 
     def asset(self, symbol: str) -> Asset | None:
         """Return what the broker says of a symbol, None when it does not know it."""

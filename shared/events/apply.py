@@ -32,6 +32,7 @@ _APPLY: dict[type[Any], Callable[[BotState, Any], BotState]] = {
     types.StatementCompared: conditions.note_statement,
     types.HoldPlaced: conditions.place_hold,
     types.HoldCleared: conditions.clear_hold,
+    types.MoneyRebuilt: conditions.rebuild_money,
     types.ExternalsObserved: conditions.observe_externals,
     types.Reconciled: conditions.note_reconciled,
     types.OutboxWritten: conditions.outbox_written,

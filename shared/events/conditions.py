@@ -13,6 +13,7 @@ from shared.events.types import (
     HoldCleared,
     HoldPlaced,
     LossReadingCounted,
+    MoneyRebuilt,
     OperatorPaused,
     OperatorResumed,
     OutboxWritten,
@@ -185,6 +186,24 @@ def clear_hold(state: BotState, event: HoldCleared) -> BotState:
         pnl = replace(state.pnl, peak_equity=state.pnl.equity, drawdown_readings=0)
         return replace(state, pnl=pnl)
     return state
+
+
+def rebuild_money(state: BotState, event: MoneyRebuilt) -> BotState:
+    """Take back what the broker knows of a lost state; nothing known already becomes less."""
+    hold = state.holds.get(HoldKind.REBUILD.value)
+    if hold is None or hold.is_rebuilt or not event.peak_equity.is_finite():
+        return state
+    rests = dict(state.cooldowns)
+    for symbol, at in event.rests.items():
+        rests[symbol] = max(at, rests.get(symbol, at))
+    peak = max(event.peak_equity, state.pnl.peak_equity or ZERO)
+    known = replace(hold, reason=event.reason, is_rebuilt=True)
+    return replace(
+        state,
+        pnl=replace(state.pnl, peak_equity=peak) if peak > ZERO else state.pnl,
+        cooldowns=rests,
+        holds={**state.holds, HoldKind.REBUILD.value: known},
+    )
 
 
 def observe_externals(state: BotState, event: ExternalsObserved) -> BotState:

@@ -27,10 +27,9 @@ _TERMINAL_RANK = {
 }
 """Which of two ends wins, so that their order of arrival does not matter."""
 
-_PROGRESS = {status: number for number, status in enumerate(OrderStatus)} | {
-    # A leg is held before it works; at the same moment the working word is the later one.
-    OrderStatus.HELD: -1
-}
+_PROGRESS = {status: 2 * number for number, status in enumerate(OrderStatus)}
+# A leg is held once it is accepted and before it works: at one moment that is the order of words.
+_PROGRESS[OrderStatus.HELD] = _PROGRESS[OrderStatus.PENDING_NEW] + 1
 _UNFILLED_WORDS = frozenset(
     {
         OrderStatus.INTENT,

@@ -114,7 +114,7 @@ def _take_seen(state: BotState, order: Order, seen: BrokerOrder, at: datetime) -
         state = _learn_leg(state, merged, leg, at)
     if merged == old:
         return state
-    return forget_closed(refresh_group(state, merged.position_key))
+    return forget_closed(refresh_group(state, merged.position_key), merged.position_key)
 
 
 def _settle(state: BotState, order: Order) -> BotState:
@@ -160,7 +160,7 @@ def see_fill(state: BotState, event: FillSeen) -> BotState:
         kept[fill.broker_order_id] = early_left
     state = replace(state, early_fills=kept, orders=state.orders.put(merged))
     state = post(state, change_items(order, merged, fill.at))
-    return forget_closed(refresh_group(state, merged.position_key))
+    return forget_closed(refresh_group(state, merged.position_key), merged.position_key)
 
 
 def adopt_order(state: BotState, event: OrderAdopted) -> BotState:
@@ -214,4 +214,4 @@ def _end(
         before = state.cooldowns.get(order.symbol)
         rest = max(before, event.at) if before else event.at
         state = replace(state, cooldowns={**state.cooldowns, order.symbol: rest})
-    return forget_closed(refresh_group(state, ended.position_key))
+    return forget_closed(refresh_group(state, ended.position_key), ended.position_key)

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from shared.events.fills import ZERO, cost_of
 from shared.models.json_values import to_json
+from shared.models.layered import layered
 from shared.models.movements import UNCHANGED, Adjustment
 from shared.models.numbers import CENT
 from shared.models.orders import Order, OrderRole, OrderStatus, Side
@@ -74,10 +75,9 @@ def refresh_group(state: BotState, position_key: str) -> BotState:
     symbol = orders[0].symbol
     position = _position_of(state, symbol)
     if position is None and symbol in state.positions:
-        rest = {name: held for name, held in state.positions.items() if name != symbol}
-        state = replace(state, positions=rest)
+        state = replace(state, positions=layered(state.positions).without(symbol))
     elif position is not None and position != state.positions.get(symbol):
-        state = replace(state, positions={**state.positions, symbol: position})
+        state = replace(state, positions=layered(state.positions).put(symbol, position))
     return _book(state, position_key, _trade_of(state, orders))
 
 
@@ -129,24 +129,33 @@ def _owner(orders: tuple[Order, ...]) -> str:
 def _protection_prices(
     orders: tuple[Order, ...], adjustment: Adjustment
 ) -> tuple[Decimal | None, Decimal | None]:
-    """Return stop and target as they stand at the broker, else as planned with the entry; each in
-    dollars for a share of today.
+    """Return stop and target as they stand at the broker; else the highest stop that did, so that
+    a raised one never falls, or both as planned with the entry. Each in dollars for a share of
+    today; a change counts once the order that it replaces is gone.
     """
 
     def now(price: Decimal | None, order: Order) -> Decimal | None:
         return None if price is None else adjustment.price_now(price, order.created_at)
 
     stop = target = planned_stop = planned_target = None
+    standing = {one.broker_order_id for one in orders if one.status.is_live} - {None}
     for order in orders:
         planned_stop = planned_stop or now(order.stop_loss_price, order)
         planned_target = planned_target or now(order.take_profit_price, order)
         live = order.status.is_live and order.broker_order_id is not None
         stands, wants = now(order.stop_price, order), now(order.limit_price, order)
-        if live and order.role is OrderRole.STOP and stands is not None:
-            stop = stands if stop is None else max(stop, stands)
+        if order.role is OrderRole.STOP and stands is not None and order.replaces not in standing:
+            if live:
+                stop = stands if stop is None else max(stop, stands)
+            elif _has_stood(order):
+                planned_stop = stands if planned_stop is None else max(planned_stop, stands)
         if live and order.role is OrderRole.TARGET and wants is not None:
             target = wants
     return stop or planned_stop, target or planned_target
+
+
+def _has_stood(order: Order) -> bool:
+    return order.broker_order_id is not None and order.status is not OrderStatus.REJECTED
 
 
 def _trade_of(state: BotState, orders: tuple[Order, ...]) -> Trade | None:

@@ -21,25 +21,33 @@ def _last_change(orders: tuple[Order, ...]) -> datetime:
     return max((moment for moment in times if moment is not None), default=_LONG_AGO)
 
 
-def forget_closed(state: BotState) -> BotState:
-    """Drop the oldest closed groups once more than the bound of closed orders are kept."""
+def forget_closed(state: BotState, changed_key: str) -> BotState:
+    """Drop the oldest closed groups once more than the bound of closed orders are kept.
+
+    `changed_key` names the group that has just changed: no other can have been closed by it.
+    """
+    orders = state.orders
     bound = CLOSED_ORDERS_KEPT + _SLACK
-    if len(state.orders) <= bound:
+    if len(orders) <= bound:
         return state
-    if len(state.orders) - sum(1 for _ in state.orders.live()) <= bound:
+    if not is_closed(orders.group(changed_key), state.adjustment(changed_key)):
+        return state
+    open_keys = {one.position_key for one in state.positions.values()}
+    open_keys.update(order.position_key for order in orders.open())
+    if len(orders) - sum(len(orders.group(key)) for key in open_keys) <= bound:
         return state
     closed = [
-        (_last_change(orders), key, orders)
-        for key, orders in state.orders.groups()
-        if key and is_closed(orders, state.adjustment(key))
+        (_last_change(members), key, members)
+        for key, members in orders.groups()
+        if key and is_closed(members, state.adjustment(key))
     ]
     closed.sort(key=lambda row: (row[0], row[1]))
-    surplus = sum(len(orders) for _, _, orders in closed) - CLOSED_ORDERS_KEPT
+    surplus = sum(len(members) for _, _, members in closed) - CLOSED_ORDERS_KEPT
     gone: list[Order] = []
-    for _, _, orders in closed:
+    for _, _, members in closed:
         if len(gone) >= surplus:
             break
-        gone.extend(orders)
+        gone.extend(members)
     return _without(state, gone)
 
 

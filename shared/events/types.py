@@ -195,6 +195,18 @@ class HoldCleared:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyRebuilt:
+    """What the broker still knows of a lost state: the highest equity, and since when each symbol
+    rests. The hold's reason then says what is known again, and what is not.
+    """
+
+    peak_equity: Decimal
+    rests: Mapping[str, datetime]
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalsObserved:
     """The shares at the broker that are not ours, all of them."""
 
@@ -239,6 +251,7 @@ Event = (
     | StatementCompared
     | HoldPlaced
     | HoldCleared
+    | MoneyRebuilt
     | ExternalsObserved
     | Reconciled
     | OutboxWritten

@@ -16,7 +16,8 @@ PREFIX = "sht"
 ID_CHARACTERS_MAX = 36
 _HASH_CHARACTERS = 12
 _EPOCH_CHARACTERS = 8
-_STRATEGY_CHARACTERS = 10
+STRATEGY_CHARACTERS = 10
+"""So much of a strategy's name stands in an id."""
 _PATTERN = re.compile(r"^sht-([0-9a-z]{8})-([a-z0-9_]{1,10})-([0-9a-f]{12})$")
 
 
@@ -61,7 +62,7 @@ def make_client_order_id(epoch: str, decision: Decision) -> str:
         )
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS]
-    name = re.sub(r"[^a-z0-9_]", "_", decision.strategy.lower())[:_STRATEGY_CHARACTERS] or "none"
+    name = re.sub(r"[^a-z0-9_]", "_", decision.strategy.lower())[:STRATEGY_CHARACTERS] or "none"
     return f"{PREFIX}-{epoch}-{name}-{digest}"
 
 

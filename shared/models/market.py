@@ -11,6 +11,9 @@ from itertools import islice
 
 from shared.models.numbers import require_not_negative, require_positive, require_utc
 
+FEED_DRIFT = "drift"
+"""State word of a feed whose items break their contract: the market may be otherwise than shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candle:

@@ -4,45 +4,50 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
+from shared.models.layered import Layered
 from shared.models.orders import Order
 
 
 class OrderBook(Mapping[str, Order]):
     """An unchanging mapping client_order_id → Order with two indexes; `put` returns a new one."""
 
-    __slots__ = ("_by_broker_id", "_groups", "_orders", "_symbols")
+    __slots__ = ("_by_broker_id", "_groups", "_open", "_orders", "_symbols")
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
-        self._orders: dict[str, Order] = {}
-        self._by_broker_id: dict[str, str] = {}
-        self._groups: dict[str, tuple[str, ...]] = {}
-        self._symbols: dict[str, tuple[str, ...]] = {}
+        self._orders: Layered[Order] = Layered()
+        self._by_broker_id: Layered[str] = Layered()
+        self._groups: Layered[tuple[str, ...]] = Layered()
+        self._symbols: Layered[tuple[str, ...]] = Layered()
+        self._open: Layered[None] = Layered()
         for order in orders:
             self._insert(order)
 
     def _insert(self, order: Order) -> None:
         own_id = order.client_order_id
         old = self._orders.get(own_id)
-        self._orders[own_id] = order
+        self._orders = self._orders.put(own_id, order)
         if order.broker_order_id:
-            self._by_broker_id[order.broker_order_id] = own_id
+            self._by_broker_id = self._by_broker_id.put(order.broker_order_id, own_id)
+        if order.status.is_terminal:
+            self._open = self._open.without(own_id)
+        elif own_id not in self._open:
+            self._open = self._open.put(own_id, None)
         if old is None:
-            self._symbols[order.symbol] = (*self._symbols.get(order.symbol, ()), own_id)
+            of_symbol = self._symbols.get(order.symbol, ())
+            self._symbols = self._symbols.put(order.symbol, (*of_symbol, own_id))
         if old is not None and old.position_key != order.position_key:
             rest = tuple(name for name in self._groups[old.position_key] if name != own_id)
-            self._groups[old.position_key] = rest
+            self._groups = self._groups.put(old.position_key, rest)
             old = None
         if old is None:
             members = self._groups.get(order.position_key, ())
-            self._groups[order.position_key] = (*members, own_id)
+            self._groups = self._groups.put(order.position_key, (*members, own_id))
 
     def put(self, *orders: Order) -> OrderBook:
         """Return a book in which these orders replace, or join, the ones of the same id."""
-        book = OrderBook()
-        book._orders = self._orders.copy()
-        book._by_broker_id = self._by_broker_id.copy()
-        book._groups = self._groups.copy()
-        book._symbols = self._symbols.copy()
+        book = object.__new__(OrderBook)
+        for name in self.__slots__:
+            setattr(book, name, getattr(self, name))
         for order in orders:
             book._insert(order)
         return book
@@ -69,9 +74,13 @@ class OrderBook(Mapping[str, Order]):
             if names:
                 yield key, tuple(self._orders[name] for name in names)
 
+    def open(self) -> Iterator[Order]:
+        """Yield the orders that are not over: intended, unknown and working ones."""
+        return (self._orders[name] for name in self._open)
+
     def live(self) -> Iterator[Order]:
         """Yield the orders that work, or may work, at the broker."""
-        return (order for order in self._orders.values() if order.status.is_live)
+        return (order for order in self.open() if order.status.is_live)
 
     def of_symbol(self, symbol: str) -> tuple[Order, ...]:
         """Return the orders of one symbol."""

@@ -18,7 +18,9 @@ class PlanKind(StrEnum):
     CLOSE = "close"
     """Cancel the protective legs, then sell."""
     REPLACE = "replace"
-    """Change a live order by PATCH."""
+    """Leave by PATCH: the target leg becomes a marketable limit."""
+    TRAIL = "trail"
+    """Raise the stop leg by PATCH, the old one standing until it is replaced."""
     PROTECT = "protect"
     """Bring a stop to a position that has none."""
 
@@ -34,6 +36,7 @@ PLAN_STEPS: dict[PlanKind, tuple[str, ...]] = {
     ),
     PlanKind.CLOSE: ("check_account", "cancel_legs", "await_cancel", "send_exit", "await_fill"),
     PlanKind.REPLACE: ("send_replace", "await_replace"),
+    PlanKind.TRAIL: ("send_replace", "await_replace"),
     PlanKind.PROTECT: (
         "clear_way",
         "await_clear",

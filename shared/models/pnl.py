@@ -64,6 +64,14 @@ class Pnl:
 
 
 @dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """What the account was worth, by the broker's own history."""
+
+    at: datetime
+    equity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """Our books held against the broker's activities, cent for cent, up to one moment."""
 

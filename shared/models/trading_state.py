@@ -79,6 +79,8 @@ class Hold:
     since: datetime
     """Market time."""
     reason: str
+    is_rebuilt: bool = False
+    """Of REBUILD alone: what the broker still knows has been taken back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,12 @@ def replace_in(  # noqa: PLR0913 - one commit, told completely at its one border
     files.fsync(folder)
 
 
+def rename_for_good(folder: int, old: str, new: str, files: FilePort) -> None:
+    """Rename, and bring the new name to the disk before anything else happens; raises OSError."""
+    files.rename(folder, old, new)
+    files.fsync(folder)
+
+
 def _write_new(folder: int, name: str, data: bytes, files: FilePort, mode: int) -> None:
     descriptor = files.open_new(folder, name, mode)
     try:

@@ -1,6 +1,6 @@
 """The bytes of a document: strict JSON, and the envelope that proves a payload whole.
 
-    {"envelope": {"version": 1, "seq": 7, "epoch": 3, "boot_id": "…", "written_at": "…",
+    {"envelope": {"version": 2, "seq": 7, "epoch": 3, "boot_id": "…", "written_at": "…",
      "length": 1234, "sha256": "…"}, "payload": {…}}
 
 `sha256` and `length` are those of the payload's bytes exactly as they stand in the file, and
@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-VERSION = 1
+VERSION = 2
+"""Of trading_state.json, its marker and the journal; what rises with it says migrations.py."""
 DOCUMENT_BYTES_MAX = 32_000_000
 DEPTH_MAX = 32
 COUNT_MAX = 2**53

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.clock import Clock
 from shared.errors import SchemaFault
 from shared.persistence.atomic_file import BACKUP_SUFFIX, read_in
 from shared.persistence.document import DOCUMENT_BYTES_MAX, NewerVersion, Sealed, unseal
 from shared.persistence.file_port import FilePort
+from shared.persistence.migrations import STATE_STEPS, migrated
 from shared.persistence.quarantine import move_aside
 
 Judge = Callable[[Mapping[str, object]], object]
@@ -22,7 +23,7 @@ def believe(_payload: Mapping[str, object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A verified document and the bytes that it was read from."""
+    """A verified document, its payload in today's form, and the bytes that it was read from."""
 
     document: Sealed
     raw: bytes
@@ -48,9 +49,10 @@ class Finder:
         """
         try:
             raw = read_in(self.folder, name, DOCUMENT_BYTES_MAX, self.files)
-            document = unseal(raw)
-            self.judge(document.payload)
-            return Generation(document, raw)
+            sealed = unseal(raw)
+            payload = migrated(sealed.payload, sealed.header.version, STATE_STEPS)
+            self.judge(payload)
+            return Generation(replace(sealed, payload=payload), raw)
         except FileNotFoundError:
             return None
         except NewerVersion as newer:

@@ -22,12 +22,15 @@ from shared.persistence.atomic_file import (
     opened_folder,
     read_in,
     remove_litter,
+    rename_for_good,
     replace_in,
     write_all,
 )
+from shared.persistence.document import VERSION
 from shared.persistence.file_port import REAL, FilePort
-from shared.persistence.journal_lines import BASE, RECORD, VERSION, Line, Scan, make_line, scan
+from shared.persistence.journal_lines import BASE, RECORD, Line, Scan, make_line, scan
 from shared.persistence.marker import WriterFenced
+from shared.persistence.migrations import JOURNAL_STEPS, migrated
 from shared.persistence.names import aside_name
 from shared.persistence.quarantine import move_aside
 
@@ -120,11 +123,13 @@ class Journal:
     def _find(self, folder: int, owner: tuple[str, str]) -> tuple[Scan, JournalOutcome]:
         found = self._scan(folder)
         if found is not None and found.owner not in (None, owner):
-            self._files.rename(folder, self.path.name, aside_name(self.path.name, *found.owner))
+            aside = aside_name(self.path.name, *found.owner)
+            rename_for_good(folder, self.path.name, aside, self._files)
             found = None
         if found is None:
             with suppress(FileNotFoundError):
-                self._files.rename(folder, aside_name(self.path.name, *owner), self.path.name)
+                aside = aside_name(self.path.name, *owner)
+                rename_for_good(folder, aside, self.path.name, self._files)
                 found = self._scan(folder)
         if found is None:
             return Scan(), JournalOutcome.FRESH
@@ -147,6 +152,7 @@ class Journal:
             raise SchemaFault(
                 f"{self.path.name} is of version {found.version}, newer than this code"
             )
+        found.records = [_brought_up(line, found.version) for line in found.records]
         return found
 
     def append(self, record: Mapping[str, object]) -> int:
@@ -250,3 +256,11 @@ class Journal:
             descriptor, self._descriptor = self._descriptor, None
             with suppress(OSError):
                 self._files.close(descriptor)
+
+
+def _brought_up(line: Line, version: int) -> Line:
+    """Return the record in today's form, its bytes too: the file is written anew with them."""
+    if version == VERSION:
+        return line
+    value = migrated(line.value, version, JOURNAL_STEPS)
+    return Line(line.seq, line.kind, value, make_line(line.seq, line.kind, value))

@@ -1,6 +1,6 @@
 """The lines of the journal and what a whole file of them proves. Pure.
 
-    {"seq": 7, "crc": "89abcdef", "base": {"version": 1, "mode": "sim", "account_id": "…"}}
+    {"seq": 7, "crc": "89abcdef", "base": {"version": 2, "mode": "sim", "account_id": "…"}}
     {"seq": 8, "crc": "01234567", "record": {…}}
 
 crc is the CRC-32 of `<seq>:<kind>:` and the object's bytes as they stand. The first line says
@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.persistence.document import COUNT_MAX, Malformed, parse_object, render
+from shared.persistence.document import COUNT_MAX, VERSION, Malformed, parse_object, render
 
-VERSION = 1
 RECORD_BYTES_MAX = 1_000_000
 BASE, RECORD = "base", "record"
+BAD_LINES_MAX = 10_000
+"""Beyond it nothing more is read: such a file is no journal of ours, and time has an end."""
+NOTES_MAX = 20
 _LINE = re.compile(
     rb'\{"seq": (0|[1-9][0-9]{0,17}), "crc": "([0-9a-f]{8})", "(base|record)": (\{.*\})\}',
     re.DOTALL,
@@ -83,9 +85,9 @@ class Scan:
 
     @property
     def version(self) -> int:
-        """The version of the format; ours when the first line is lost."""
+        """The version of the format; ours when the first line is lost, or says none."""
         version = VERSION if self.base is None else self.base.value.get("version", VERSION)
-        return version if isinstance(version, int) else VERSION
+        return version if type(version) is int and version >= 1 else VERSION
 
     @property
     def base_seq(self) -> int:
@@ -138,9 +140,15 @@ class Scan:
         self._lost_at_end = 0
         self.records.append(line)
 
+    def give_up(self, lines: int) -> None:
+        """Take so many lines for lost without a look at them."""
+        self._lose(lines, f"{lines} more lines were not read after so much damage")
+        self._lost_at_end += lines
+
     def _lose(self, count: int, note: str) -> None:
         self.bad += count
-        self.notes.append(note)
+        if len(self.notes) < NOTES_MAX:
+            self.notes.append(note)
 
 
 def scan(raw: bytes) -> Scan:
@@ -150,11 +158,18 @@ def scan(raw: bytes) -> Scan:
     still read as zeros: both are a death in the middle of a write, torn and not rotten.
     """
     found = Scan()
-    *whole, tail = raw.split(b"\n")
-    if not tail and whole and b"\0" in whole[-1]:
-        tail = whole.pop()
-    for text in whole:
-        found.take(text)
+    start, end = 0, raw.rfind(b"\n") + 1
+    if end == len(raw):
+        last = raw.rfind(b"\n", 0, end - 1) + 1 if end else 0
+        end = last if b"\0" in raw[last:] else end
+    while start < end:
+        if found.bad >= BAD_LINES_MAX:
+            found.give_up(raw.count(b"\n", start, end))
+            break
+        stop = raw.index(b"\n", start)
+        found.take(raw[start:stop])
+        start = stop + 1
+    tail = raw[end:].removesuffix(b"\n")
     if tail:
         found.take_tail(tail)
     if found.base is None:

@@ -63,6 +63,12 @@ def newest_flow(db: sqlite3.Connection, feed: str) -> datetime | None:
 class FlowStoreReader(MarketStoreReader):
     """shared.ports.FlowFeed over market.db. Raises TransientFault when it cannot be read."""
 
+    def newest(self) -> tuple[datetime | None, datetime | None]:
+        """Return the market times of the newest alert and the newest dark pool print."""
+        moments = [self._one(_NEWEST[feed]) for feed in ("flow", "prints")]
+        alert, dark = (None if at is None else decoded(moment_of, at) for at in moments)
+        return alert, dark
+
     def poll(self, newer_than: datetime) -> Sequence[FlowAlert]:
         """Return the alerts after that market moment, oldest first; the newest of too many."""
         rows = self._rows(

@@ -9,7 +9,6 @@ backup. The caller holds the trading lock; the epoch in the files catches one wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from shared.clock import Clock, utc_text
 from shared.config.paths import StatePaths
 from shared.errors import SchemaFault
+from shared.persistence.account_change import AccountChange
 from shared.persistence.atomic_file import (
     BACKUP_SUFFIX,
     TooLarge,
@@ -40,7 +40,6 @@ from shared.persistence.generations import Finder, Generation, Judge, believe
 from shared.persistence.journal import JOURNAL_BYTES_MAX
 from shared.persistence.journal_lines import scan
 from shared.persistence.marker import MARKER_NAME, WriterFenced
-from shared.persistence.names import aside_name
 from shared.persistence.quarantine import move_aside
 from shared.persistence.trading_lock import TradingLock
 
@@ -163,8 +162,10 @@ class StateStore:
         known = self._fence.marker.accounts
         if known if account is None else account in known:
             return False
+        # Traces may be another account's only when the marker knows one: else they are ours, be
+        # it a damaged copy that was moved aside before a start that never saved anything.
         traces = any(name.startswith(self._name) for name in self.files.names(folder))
-        return self._fence.existed or not traces
+        return bool(known) or not traces
 
     def _has_journal(self, folder: int, account: tuple[str, str] | None) -> bool:
         try:
@@ -193,10 +194,11 @@ class StateStore:
         notes = list(self._loaded.notes)
         try:
             with opened_folder(self._paths.root, self.files) as folder:
+                names = (self._name, self._name + BACKUP_SUFFIX)
+                change = AccountChange(folder, names, self.files, self._clock)
                 if self._owner is not None:
-                    self._move_out(folder, self._owner, notes)
-                self._move_in(folder, wanted)
-                self.files.fsync(folder)
+                    change.move_out(self._owner, notes)
+                change.move_in(wanted)
                 finder = Finder(folder, self._clock, self.files, self._judge, notes)
                 found, is_backup = finder.newest(self._name)
                 self._was_damaged = finder.damaged or (self._owner is None and self._was_damaged)
@@ -204,24 +206,6 @@ class StateStore:
         except OSError as failure:
             raise disk_refused(self._paths.trading_state, "set aside", failure) from failure
         return self._adopt(found, is_backup, is_first, notes)
-
-    def _move_out(self, folder: int, owner: tuple[str, str], notes: list[str]) -> None:
-        # The backup first: a death in between leaves the newest one where load looks.
-        for name in (self._name + BACKUP_SUFFIX, self._name):
-            target = aside_name(name, *owner)
-            if target in self.files.names(folder):
-                kept = move_aside(folder, target, self._clock, self.files)
-                notes.append(f"an earlier {target} was in the way; kept as {kept}")
-            with suppress(FileNotFoundError):
-                self.files.rename(folder, name, target)
-        notes.append(f"the state of {owner[0]} {owner[1]} was set aside")
-
-    def _move_in(self, folder: int, wanted: tuple[str, str]) -> None:
-        # The newest first, for the same reason.
-        for name in (self._name, self._name + BACKUP_SUFFIX):
-            if name not in self.files.names(folder):
-                with suppress(FileNotFoundError):
-                    self.files.rename(folder, aside_name(name, *wanted), name)
 
     def commit(self, payload: Mapping[str, object]) -> int:
         """Bring a new state to the disk and return its number.

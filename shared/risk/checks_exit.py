@@ -105,13 +105,13 @@ def protection_rows(facts: GuardFacts, case: Case) -> tuple[CheckRow, ...]:
 def quantity_rows(facts: GuardFacts, case: Case) -> tuple[CheckRow, ...]:
     """The quantity fits the fresh position less what other live exits would already close.
 
-    Without a fresh reading PROTECT goes by the last known quantity (the broker refuses an
+    Without a sane fresh reading PROTECT goes by the last known quantity (the broker refuses an
     excess); REDUCE is refused here, and the caller lets the broker close the position itself.
     """
     request = case[0]
     held, closing, sent = facts.position_qty, facts.exits_live_qty, facts.exits_last_minute
     if request.purpose is Purpose.PROTECT:
-        held = held if held.is_finite() else facts.position_qty_known
+        held = held if abs(held) < HUGE else facts.position_qty_known
         closing = closing if closing.is_finite() else ZERO
     room = _room(held, closing, request.side is Side.BUY)
     return (

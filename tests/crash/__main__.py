@@ -6,17 +6,64 @@ import argparse
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from tests.crash.drawing import history_of
 from tests.crash.lives import Asked, Outcome, Stage
+from tests.crash.table import Table
 
 HASH_SEED = "0"
 """Sets iterate in one order then: without it a history would depend on the process."""
 SAY_EVERY_S = 10.0
 SHOWN_MAX = 5
+
+
+@dataclass(slots=True)
+class _Score:
+    """What the run has found so far."""
+
+    wanted: int
+    began_s: float = field(default_factory=time.monotonic)
+    table: Table = field(default_factory=Table)
+    done: int = 0
+    worst_s: float = 0.0
+    failed: list[int] = field(default_factory=list)
+    _said_s: float = field(default_factory=time.monotonic)
+
+    def add(self, outcome: Outcome, mutant: str) -> None:
+        """Take one history's outcome; say how far the run is, now and then."""
+        self.done += 1
+        self.table.add(outcome.tally)
+        self.worst_s = max(self.worst_s, outcome.worst_naked_s)
+        if outcome.violations:
+            self.failed.append(outcome.seed)
+            _say_failure(outcome, mutant)
+        now_s = time.monotonic()
+        if now_s - self._said_s < SAY_EVERY_S:
+            return
+        self._said_s = now_s
+        rate = self.done / (now_s - self.began_s)
+        left_s = (self.wanted - self.done) / rate
+        _write(
+            f"{self.done} of {self.wanted} histories, {len(self.failed)} failed, "
+            f"{rate:.1f} per s, {left_s:.0f} s to go"
+        )
+
+    def sum_up(self) -> int:
+        """Say everything at the end; return the exit code."""
+        took_s = time.monotonic() - self.began_s
+        for line in self.table.lines():
+            _write(line)
+        _write(f"worst unprotected, market seconds: {self.worst_s:.2f}")
+        _write(f"{took_s:.0f} s, {self.done / max(took_s, 0.001):.2f} histories per s")
+        _write(f"{self.done} histories, {len(self.failed)} with violations")
+        if self.failed:
+            _write("seeds: " + " ".join(map(str, sorted(self.failed))))
+        if self.done < self.wanted:
+            _write(f"only {self.done} of {self.wanted} histories were played: a worker failed")
+        return 1 if self.failed or self.done < self.wanted else 0
 
 
 def main(options: Sequence[str]) -> int:
@@ -25,31 +72,13 @@ def main(options: Sequence[str]) -> int:
     if asked.seed is not None:
         return _one(asked.seed, asked.mutant)
     seeds = range(asked.seed_from, asked.seed_from + asked.histories)
-    began_s = time.monotonic()
-    tally: Counter[str] = Counter()
-    failed: list[Outcome] = []
-    worst_s, done, said_s = 0.0, 0, began_s
+    score = _Score(len(seeds))
     # A broken bot is found out by one history, in one process.
     for outcome in _played(seeds, 1 if asked.mutant else asked.jobs, asked.mutant):
-        done += 1
-        tally.update(outcome.tally)
-        worst_s = max(worst_s, outcome.worst_naked_s)
-        if outcome.violations:
-            failed.append(outcome)
-            _say_failure(outcome)
-            if asked.mutant:
-                break
-        if time.monotonic() - said_s >= SAY_EVERY_S:
-            said_s = time.monotonic()
-            rate = done / (said_s - began_s)
-            _write(f"{done} of {len(seeds)} histories, {len(failed)} failed, {rate:.1f} per s")
-    _summarise(tally, worst_s, done, time.monotonic() - began_s)
-    _write(f"{done} histories, {len(failed)} with violations")
-    if failed:
-        _write("seeds: " + " ".join(str(one.seed) for one in failed))
-    if done < len(seeds):
-        _write(f"only {done} of {len(seeds)} histories were played: a worker failed")
-    return 1 if failed or done < len(seeds) else 0
+        score.add(outcome, asked.mutant)
+        if asked.mutant and outcome.violations:
+            break
+    return score.sum_up()
 
 
 def _parsed(options: Sequence[str]) -> argparse.Namespace:
@@ -57,7 +86,8 @@ def _parsed(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--histories", type=int, default=5_000, help="how many (5000)")
     parser.add_argument("--seed-from", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--seed", type=int, help="one history, with its transcript")
-    parser.add_argument("--jobs", type=int, default=2, help="worker processes (2)")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--jobs", type=int, default=cores, help="worker processes (each core's)")
     parser.add_argument("--mutant", default="", help="a broken bot of mutants.py: must fail")
     return parser.parse_args(options)
 
@@ -86,8 +116,8 @@ def _played(seeds: range, jobs: int, mutant: str) -> Iterator[Outcome]:
     queue = context.SimpleQueue()
     shares = [seeds[place::jobs] for place in range(jobs)]
     workers = [
-        context.Process(target=_worker, args=(share, mutant, queue), daemon=False)
-        for share in shares
+        context.Process(target=_worker, args=(share, mutant, queue, place), daemon=False)
+        for place, share in enumerate(shares)
     ]
     for worker in workers:
         worker.start()
@@ -102,8 +132,11 @@ def _played(seeds: range, jobs: int, mutant: str) -> Iterator[Outcome]:
         worker.join()
 
 
-def _worker(seeds: range, mutant: str, queue: object) -> None:
+def _worker(seeds: range, mutant: str, queue: object, place: int) -> None:
     put = queue.put  # type: ignore[attr-defined]  # a queue of the fork context
+    cores = sorted(os.sched_getaffinity(0))
+    # Venue and bot take turns: on one core a turn costs no wake-up of another.
+    os.sched_setaffinity(0, {cores[place % len(cores)]})
     try:
         for outcome in _share(seeds, mutant):
             put(outcome)
@@ -120,18 +153,12 @@ def _share(seeds: range, mutant: str) -> Iterator[Outcome]:
         stage.close()
 
 
-def _say_failure(outcome: Outcome) -> None:
-    _write(f"FAILED seed {outcome.seed}; repeat it: python -m tests.crash --seed {outcome.seed}")
+def _say_failure(outcome: Outcome, mutant: str) -> None:
+    command = f"python -m tests.crash --seed {outcome.seed}"
+    command += f" --mutant {mutant}" if mutant else ""
+    _write(f"FAILED seed {outcome.seed}; repeat it: {command}")
     for words in outcome.violations[:SHOWN_MAX]:
         _write(f"  {words}")
-
-
-def _summarise(tally: Counter[str], worst_s: float, done: int, took_s: float) -> None:
-    _write("")
-    for name in sorted(tally):
-        _write(f"{name:<36}{tally[name]:>10}")
-    _write(f"{'worst unprotected, market seconds':<36}{worst_s:>10.2f}")
-    _write(f"{'seconds for each history':<36}{took_s / max(1, done):>10.3f}")
 
 
 def _write(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import struct
 import sys
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from services.trading_bot.exits import exit_rules_of
 from services.trading_bot.loop import Loop
 from services.trading_bot.parts import Parts
 from services.trading_bot.startup import Ignition, Waiting, hold_lock, start
@@ -26,14 +28,16 @@ from shared.contracts.alpaca_orders import read_trade_update
 from shared.errors import SystemFault
 from shared.models.broker import TradeUpdate
 from shared.telemetry.notify import Notifier
+from shared.vendors.websocket_link import DOWN, LIVE, LinkState
 from tests.crash.deaths import TroubledFiles, arm
 from tests.crash.history import Life, Wish
 from tests.crash.shared_time import SharedClock, SharedPage
-from tests.crash.strategy import ScriptedStrategy
+from tests.crash.strategy import ScriptedStrategy, TrailingStrategy
 from tests.support.settings import make_settings
 
 LISTEN_WITHIN_S = 5.0
 CRASHED = 70
+_PORT = re.compile(r"127\.0\.0\.1:\d+")
 _SECONDS = struct.Struct("<d")
 _LENGTH = struct.Struct("<I")
 
@@ -49,6 +53,7 @@ class Birth:
     has_transcript: bool
     mutant: str = ""
     """Name of a broken bot, for the proof that the harness notices."""
+    trails: bool = False
     is_metered: bool = True
 
 
@@ -109,6 +114,14 @@ class HintStream:
         return self._page.read()[2]
 
     @property
+    def failed_tries(self) -> int:
+        return 0
+
+    @property
+    def state(self) -> LinkState:
+        return LinkState(LIVE, "") if self.listening else LinkState(DOWN, "a gap of the history")
+
+    @property
     def has_news(self) -> bool:
         return self._page.read()[3] > 0
 
@@ -128,7 +141,8 @@ class _Transcript(logging.Handler):
         text = f"[{self._clock.elapsed_s:8.3f}]   bot {record.name}: {record.getMessage()}"
         if record.exc_info:
             text += f"\n{logging.Formatter().formatException(record.exc_info)}"
-        self._file.write(f"{text}\n")
+        # The port is the machine's choice: the same history must read the same.
+        self._file.write(_PORT.sub("venue", text) + "\n")
         self._file.flush()
 
 
@@ -137,7 +151,7 @@ def live(birth: Birth, end: socket.socket, page: SharedPage) -> int:
     line = Line(end)
     clock = SharedClock(page, birth.begins_at, line.wait)
     _begin_logging(birth, clock)
-    files = TroubledFiles(birth.life.kill, birth.life.disk)
+    files = TroubledFiles(birth.life.kill, birth.life.disk, page.note_refusal)
     settings = house_settings(birth.folder, is_metered=birth.is_metered)
     waiting = Waiting(clock, Notifier(None), line.stop)
     stream = HintStream(line, page)
@@ -179,8 +193,10 @@ def _listen(stream: HintStream, waiting: Waiting) -> None:
 
 
 def _scripted(parts: Parts, birth: Birth) -> Parts:
-    strategy = ScriptedStrategy(birth.wishes, birth.begins_at)
-    policy = replace(parts.policy, strategies={strategy.name: strategy})
+    kind = TrailingStrategy if birth.trails else ScriptedStrategy
+    strategy = kind(birth.wishes, birth.begins_at)
+    strategies = {strategy.name: strategy}
+    policy = replace(parts.policy, strategies=strategies, exit_rules=exit_rules_of((strategy,)))
     parts = replace(parts, policy=policy)
     if birth.mutant:
         from tests.crash.mutants import MUTANTS

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from tests.crash.history import DiskTrouble, Kill, KillKind
-from tests.support.files import FaultyFiles, failing
+from tests.support.files import FaultyFiles
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OURS = (f"{_ROOT}/services/trading_bot/", f"{_ROOT}/shared/")
+_CHANGES = frozenset({"open_new", "open_append", "write", "fsync", "rename"})
 _REAL_TIME = "deadline_sockets.py"
 """How often its functions are called depends on the machine, not on the history."""
 
@@ -24,24 +26,56 @@ def die() -> None:
 
 
 class TroubledFiles(FaultyFiles):
-    """The real files, with a death at one call and a refusing disk from another on."""
+    """The real files, with a death at one call and a refusing disk from another on. `refused`
+    is told of every call that the disk refuses.
+    """
 
-    def __init__(self, kill: Kill, disk: DiskTrouble | None) -> None:
+    def __init__(
+        self, kill: Kill, disk: DiskTrouble | None, refused: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__()
-        self._die_at = kill.at if kill.kind is KillKind.FILE_CALL else 0
+        self._kill = kill
         self._disk = disk
-        self._refuse = failing(disk.code) if disk is not None else None
+        self._refused = refused
+        self._halves: set[int] = set()
+        self._run: FrameType | None = None
+        self._runs = self._steps = 0
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        """In two parts, so that every document can be found half written."""
+        self._call("write")
+        is_first = descriptor not in self._halves
+        self._halves ^= {descriptor}
+        return os.write(descriptor, data[: max(1, len(data) // 2)] if is_first else data)
 
     def _call(self, method: str) -> None:
         super()._call(method)
-        count = len(self.calls)
-        if count == self._die_at:
+        count, kill, disk = len(self.calls), self._kill, self._disk
+        if kill.kind is KillKind.FILE_CALL and count == kill.at:
             die()
-        disk = self._disk
-        if disk is not None and self._refuse is not None:
-            is_change = method in ("open_new", "open_append", "write", "fsync", "rename")
-            if disk.at <= count < disk.at + disk.calls and is_change:
-                self._refuse(method)
+        if kill.kind is KillKind.FILE_STEP:
+            self._step()
+        if disk is None or method not in _CHANGES:
+            return
+        if disk.at <= count < disk.at + disk.calls:
+            self._refused()
+            raise OSError(disk.code, os.strerror(disk.code))
+
+    def _step(self) -> None:
+        """Count the calls within the named function; its running frame tells one run from the
+        next.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and frame.f_code.co_qualname != self._kill.landmark:
+            frame = frame.f_back
+        if frame is None:
+            return
+        if frame is not self._run:
+            self._run, self._steps = frame, 0
+            self._runs += 1
+        self._steps += 1
+        if (self._runs, self._steps) == (self._kill.times, self._kill.at):
+            die()
 
 
 def arm(kill: Kill) -> None:

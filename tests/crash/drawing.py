@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
+from tests.crash.grid import LANDMARKS, aged_records, planned
 from tests.crash.history import (
     SIGNALS_APART_S,
     SYMBOLS,
@@ -21,34 +23,11 @@ from tests.crash.history import (
     Wish,
 )
 
-LANDMARKS = (
-    "OrderDoor.send",
-    "OrderDoor._submit",
-    "OrderDoor._book",
-    "OrderDoor.cancel",
-    "AlpacaBroker.submit",
-    "AlpacaBroker._place",
-    "AlpacaBroker.cancel",
-    "AlpacaReads.order_by_client_id",
-    "Memory.book",
-    "Memory.commit",
-    "Journal.append",
-    "Journal.compact",
-    "StateStore.commit",
-    "Books.write",
-    "LedgerWriter.commit",
-    "Reconciler._apply",
-    "BrokerEye.look",
-    "Settler.settle",
-    "CommandDesk.take",
-    "CommandDesk.verify",
-    "CommandSpool.answer",
-    "CommandSpool.begin",
-    "Loop._carry_out",
-    "Loop._keep_books",
-    "Loop.finish",
-)
-_DISK_CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
+DISK_CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
+TRAILING_SHARE = 0.35
+FROM_THEN_ON = 1_000_000
+"""Refused calls: more than a life makes."""
+_DRAWN = [one for one in KillKind if one not in (KillKind.NONE, KillKind.FILE_STEP)]
 
 
 def history_of(seed: int) -> History:
@@ -56,6 +35,8 @@ def history_of(seed: int) -> History:
     dice = Random(f"crash {seed}")
     active_s = dice.choice((30, 45, 60, 90))
     lives = _lives(dice, active_s)
+    if seed % 2 == 0:
+        lives = (replace(lives[0], kill=planned(seed // 2, dice)), *lives[1:])
     return History(
         seed=seed,
         active_s=active_s,
@@ -67,6 +48,8 @@ def history_of(seed: int) -> History:
         lives=lives,
         wire=_wire(dice, active_s),
         switches=_switches(dice),
+        aged_records=aged_records(lives[0].kill, dice),
+        trails=Random(f"trail {seed}").random() < TRAILING_SHARE,
         is_metered=dice.random() < 0.8,
     )
 
@@ -76,7 +59,7 @@ def _log_uniform(dice: Random, most: int) -> int:
 
 
 def _kill(dice: Random, active_s: int) -> Kill:
-    kind = dice.choice([one for one in KillKind if one is not KillKind.NONE])
+    kind = dice.choice(_DRAWN)
     match kind:
         case KillKind.FILE_CALL:
             return Kill(kind, _log_uniform(dice, 600))
@@ -96,8 +79,8 @@ def _lives(dice: Random, active_s: int) -> tuple[Life, ...]:
     for _ in range(dice.choice((1, 1, 2, 2, 3))):
         disk = None
         if dice.random() < 0.2:
-            calls = dice.choice((1, 1, 5, 40, 1_000_000))
-            disk = DiskTrouble(_log_uniform(dice, 400), calls, dice.choice(_DISK_CODES))
+            calls = dice.choice((1, 1, 5, 40, FROM_THEN_ON))
+            disk = DiskTrouble(_log_uniform(dice, 400), calls, dice.choice(DISK_CODES))
         dead_s = dice.choice((0.01, 0.01, 0.3, 2.0, 8.0, 25.0))
         lives.append(Life(_kill(dice, active_s), dead_s, disk))
     return (*lives, Life(Kill(KillKind.NONE), 0.01))

@@ -7,6 +7,7 @@ from random import Random
 
 from tests.crash.history import History
 from tests.crash.shared_time import SharedPage
+from tests.crash.table import STREAM
 
 
 class HintLine:
@@ -37,7 +38,7 @@ class HintLine:
         if listening:
             self._gaps += 1
         else:
-            self._tally["fault: stream gap"] += 1
+            self._tally[f"{STREAM}: gap"] += 1
             self._waiting, self._held = [], []
         self.show(now_s)
 
@@ -57,7 +58,7 @@ class HintLine:
         elif fate == "told":
             self._waiting.append(document)
         if fate != "told":
-            self._tally[f"hint: {fate}"] += 1
+            self._tally[f"{STREAM}: {fate}"] += 1
         self.show(now_s)
 
     def take(self, now_s: float) -> list[object]:

@@ -19,6 +19,8 @@ class KillKind(StrEnum):
     """Lives until the history's active part ends."""
     FILE_CALL = "file_call"
     """Before the Nth call of the file port under state and journal."""
+    FILE_STEP = "file_step"
+    """Before the Nth call of the file port within one run of a named function."""
     CODE_CALL = "code_call"
     """At the Nth call of a function of ours."""
     LANDMARK = "landmark"
@@ -40,8 +42,11 @@ class Kill:
     kind: KillKind
     at: int = 0
     landmark: str = ""
+    """A function of ours, or, at requests, the one kind that counts (request_kinds.py)."""
     writes_only: bool = False
     """Whether only requests that change something are counted."""
+    times: int = 1
+    """For FILE_STEP: which run of the function, the first being 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,10 @@ class History:
     wire: Wire
     switches: tuple[str, ...]
     """Of the exchange, NAME=VALUE."""
+    aged_records: int
+    """Journal records from an earlier time: near 200 of them the journal is compacted."""
+    trails: bool
+    """Whether the strategy has exit rules: its stops follow, its positions end by time."""
     is_metered: bool
     """Whether the bot's own ceiling of reads per minute holds, as it does in live trading."""
 

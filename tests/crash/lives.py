@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.config.endpoints import exchange_endpoints, write_endpoints
+from tests.crash.aging import age
 from tests.crash.bot import CRASHED, Birth, house_settings
 from tests.crash.history import History, Kill, KillKind, Life, Order
 from tests.crash.http_line import Connection, listen
 from tests.crash.rest import read_status, why_restless
 from tests.crash.shared_time import SharedPage
+from tests.crash.table import COUNT, death, refusal
 from tests.crash.verdict import differences, trips_of
 from tests.crash.world import Living, World
 from tests.crash.zygote import Zygote
@@ -99,6 +101,9 @@ class _Play:
         endpoints = exchange_endpoints(port, "crash-key", "crash-secret")
         path = house_settings(folder).state.endpoints
         write_endpoints(path, exchange=endpoints, dashboard_url=None)
+        if history.aged_records:
+            account = self._world.venue.exchange.books.account
+            age(folder, account, self._world.clock, history.aged_records)
         self._ending = False
         self._calm_since_s = 0.0
         self._spoken_s = 0.0
@@ -134,10 +139,12 @@ class _Play:
     def _note_end(self, life: Life, code: int) -> None:
         world = self._world
         world.say("death", f"ended with {code}")
-        if code == -9:
-            world.tally[f"kill: {life.kill.kind.value}"] += 1
+        if code != -9:
+            world.tally[f"{COUNT}: ended by itself with {code}"] += 1
         else:
-            world.tally[f"ended by itself: {code}"] += 1
+            world.tally[death(life.kill if world.died_as_planned else _LAST.kill)] += 1
+        if life.disk is not None and self._page.take_refusals():
+            world.tally[refusal(life.disk)] += 1
         if code in (CRASHED, 76, 77, 78) or (code < 0 and code != -9):
             world.watch.violated(f"the bot ended by itself with {code}")
 
@@ -148,10 +155,9 @@ class _Play:
         self._speak()
 
     def _speak(self) -> None:
-        world = self._world
-        self._spoken_s = world.now_s
+        self._spoken_s = self._world.now_s
         for word in ("clear-stop", "resume"):
-            world.operator.give(Order(world.now_s, word))
+            self._world.operator.give(Order(self._spoken_s, word))
 
     # --- one life
 
@@ -164,13 +170,15 @@ class _Play:
             life,
             self._asked.transcript,
             self._asked.mutant,
+            history.trails,
             history.is_metered,
         )
         world.say("birth", f"{life.kill} {life.disk or ''}")
         pid, line = self._zygote.bear(birth)
         world.bot = Living(pid, world.now_s, life.kill)
+        world.died_as_planned = True
         world.watch.born()
-        world.tally["lives"] += 1
+        world.tally[f"{COUNT}: lives"] += 1
         try:
             self._attend(_Ends(line))
         finally:
@@ -188,7 +196,7 @@ class _Play:
                 ready = selector.select(DEADLINE_S)
                 if not ready:
                     self._world.watch.violated("the bot hangs")
-                    self._world.kill("it hangs")
+                    self._world.kill("it hangs", planned=False)
                     break
                 # Requests before the line: a death is seen only after what was sent before it.
                 for key, _ in sorted(ready, key=lambda one: one[0].data == "line"):
@@ -245,7 +253,7 @@ class _Play:
             if world.now_s >= self._history.active_s and world.is_settled_outside:
                 self._calm_down()
                 if self._history.seed % 2 or self._history.lives[-1] is not _LAST:
-                    world.kill("before the calm")
+                    world.kill("before the calm", planned=False)
             return
         calm_s = world.now_s - max(self._calm_since_s, world.bot.born_s)
         if calm_s >= CALM_S_MAX:
@@ -266,9 +274,11 @@ class _Play:
             watch.violated(words)
         for words in world.operator.unanswered():
             watch.violated(f"a command was never answered: {words}")
-        world.tally["fills"] += exchange.books.account.fill_count
-        world.tally["orders"] += exchange.books.account.order_count
-        world.tally["round trips"] += sum(1 for trip in trips_of(exchange) if trip.is_closed)
+        world.tally[f"{COUNT}: fills"] += exchange.books.account.fill_count
+        world.tally[f"{COUNT}: orders"] += exchange.books.account.order_count
+        world.tally[f"{COUNT}: round trips"] += sum(
+            1 for trip in trips_of(exchange) if trip.is_closed
+        )
         for words in watch.violations:
             world.say("JUDGE", words)
 

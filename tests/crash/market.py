@@ -14,6 +14,7 @@ from tests.support.exchange_venue import CLOSE, NOON, SESSION, SilentMarket
 
 CENT = Decimal("0.01")
 LEAST = Decimal("1.00")
+EARLIER_MINUTES, EARLIER_SWING = 6, Decimal("0.05")
 TAIL_S = 240
 """Seconds after the active part for which prices move, unless they are told to rest."""
 NIGHT = timedelta(hours=17, minutes=30)
@@ -69,6 +70,15 @@ class ScriptedMarket(SilentMarket):
         price = self.price(symbol, 0)
         start = self.begins_at.replace(hour=5, minute=0, second=0) - timedelta(days=1)
         return Candle(symbol, start.astimezone(UTC), price, price, price, price, 1_000)
+
+    def earlier(self, symbol: str) -> list[Candle]:
+        """Return the minutes before the beginning: a price that swings, so that it has a range."""
+        price, start = self.price(symbol, 0), self.begins_at - timedelta(minutes=EARLIER_MINUTES)
+        low, high = price - EARLIER_SWING, price + EARLIER_SWING
+        return [
+            Candle(symbol, start + timedelta(minutes=number), price, high, low, price, 6_000)
+            for number in range(EARLIER_MINUTES - 1)
+        ]
 
     def bar(self, symbol: str, second: int) -> Candle:
         """Return the minute that ended at that second."""

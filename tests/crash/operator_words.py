@@ -30,6 +30,7 @@ class Operator:
         self._spool = CommandSpool(state, clock)
         self._stop_file = EmergencyStopFile(state.emergency_stop)
         self._given: list[tuple[str, str]] = []
+        self._answered: dict[str, CommandOutcome] = {}
 
     def give(self, order: Order) -> None:
         """Give one order."""
@@ -72,8 +73,12 @@ class Operator:
 
     def outcome(self, command_id: str) -> CommandOutcome | None:
         """Return how a command ended, None while it has not."""
-        answer = self._spool.read_answer(command_id)
-        return None if answer is None else answer.outcome
+        if command_id not in self._answered:
+            answer = self._spool.read_answer(command_id)
+            if answer is None:
+                return None
+            self._answered[command_id] = answer.outcome
+        return self._answered[command_id]
 
     def unanswered(self) -> list[str]:
         """Return the commands without an answer."""

@@ -17,13 +17,16 @@ from tests.support.exchange_venue import NOON
 BOOT = "00000000-0000-0000-0000-00000000c4a5"
 _MONOTONIC_BASE_S, _BOOTTIME_BASE_S = 1_000.0, 2_000.0
 _LAYOUT = struct.Struct("<dqqq")
+_COUNT = struct.Struct("<q")
+LEAST_WAIT_S = 0.001
+"""No machine waits for no time at all: who waits for a rounding error would do so for ever."""
 
 
 class SharedPage:
     """Seconds since the history's beginning, and how the trade stream stands."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _LAYOUT.size)
+        self._memory = mmap.mmap(-1, _LAYOUT.size + _COUNT.size)
         self.put(0.0, listening=True, gaps=1, news=0)
 
     def put(self, now_s: float, *, listening: bool, gaps: int, news: int) -> None:
@@ -34,6 +37,17 @@ class SharedPage:
         """Return the time, whether the stream listens, its gaps, and the events that wait."""
         now_s, listening, gaps, news = _LAYOUT.unpack_from(self._memory, 0)
         return now_s, bool(listening), gaps, news
+
+    def note_refusal(self) -> None:
+        """The bot's word that its disk refused a call; it may die before it could say more."""
+        count = _COUNT.unpack_from(self._memory, _LAYOUT.size)[0]
+        _COUNT.pack_into(self._memory, _LAYOUT.size, count + 1)
+
+    def take_refusals(self) -> int:
+        """Return how often it did since the last call."""
+        count: int = _COUNT.unpack_from(self._memory, _LAYOUT.size)[0]
+        _COUNT.pack_into(self._memory, _LAYOUT.size, 0)
+        return count
 
 
 class SharedClock:
@@ -70,5 +84,5 @@ class SharedClock:
         if self._ask is None:
             raise RuntimeError("only the bot waits; the venue moves the time itself")
         if not event.is_set():
-            self._ask(max(0.0, timeout_s))
+            self._ask(max(LEAST_WAIT_S, timeout_s))
         return event.is_set()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from shared.models.exits import ExitRules
 from shared.models.market import CandleBuffer
 from shared.models.orders import Side
 from shared.models.portfolio import Position
@@ -48,6 +49,17 @@ class ScriptedStrategy:
         held_s = (now - position.opened_at).total_seconds()
         wanted_s = earlier[-1].leave_after_s
         return f"scripted: after {wanted_s} s" if held_s >= wanted_s else None
+
+
+class TrailingStrategy(ScriptedStrategy):
+    """The same, whose stops follow the price closely and often, and whose positions end by time."""
+
+    exit_rules = ExitRules(
+        trail_atr_multiple=1.5,
+        trail_atr_bars=2,
+        trail_every=timedelta(seconds=5),
+        hold_max=timedelta(seconds=40),
+    )
 
 
 def _signal(at: datetime, wish: Wish, ask: Decimal) -> Signal:

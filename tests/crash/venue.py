@@ -88,6 +88,9 @@ class Venue:
         self._loop = asyncio.new_event_loop()
         self._data = MarketStoreWriter(folder / "state" / "market.db", clock)
         self._data.put_daily([self.market.yesterday(symbol) for symbol in self.market.symbols])
+        if history.trails:
+            for symbol in self.market.symbols:
+                self._data.put_candles(self.market.earlier(symbol))
         self._second = -1
         self.show_market()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,8 +9,10 @@ from decimal import Decimal
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.records import LegRole, SimOrder
 from shared.models.ids import parse_own_id
-from shared.models.orders import OrderType, Side
+from shared.models.orders import OrderStatus, OrderType, Side
 from tests.crash.history import SIGNAL_LIFE_S, History
+from tests.crash.request_kinds import body_of
+from tests.crash.table import COUNT
 from tests.crash.venue import Reply, Request
 
 NAKED_S_MAX = 5.0
@@ -23,6 +24,7 @@ CREATED_SLACK_S = 8.0
 LATE_S_MAX = 60.0
 """Market seconds for which a request may be under way after its sender died or gave up."""
 ZERO = Decimal(0)
+_CARRIERS = ("POST", "PATCH")
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 
@@ -30,6 +32,8 @@ _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STO
 class Doubt:
     """An order of which the bot cannot know whether it exists."""
 
+    replaces: str = ""
+    """Broker id of the order that it was to replace: once that ended, it can never come."""
     looks: int = 0
 
 
@@ -98,8 +102,9 @@ class Watch:
         """The bot will not know what became of this request."""
         own_id = own_id_of(request)
         if own_id:
-            self._doubts[own_id] = Doubt()
-            self.tally["unknown outcomes"] += 1
+            is_change = request.method == "PATCH"
+            self._doubts[own_id] = Doubt(request.target.rpartition("/")[2] if is_change else "")
+            self.tally[f"{COUNT}: unknown outcomes"] += 1
 
     def reply_seen(self, request: Request, reply: Reply) -> None:
         """The bot gets this reply whole: what it shows is in doubt no more."""
@@ -108,18 +113,32 @@ class Watch:
         for own_id in list(self._doubts):
             if own_id.encode() in reply.body and reply.status == 200:
                 del self._doubts[own_id]
-                self.tally["unknowns found"] += 1
+                self.tally[f"{COUNT}: unknowns found"] += 1
             elif reply.status == 404 and own_id in request.target:
                 self._doubts[own_id].looks += 1
                 if self._doubts[own_id].looks >= LOOKS_ENOUGH:
-                    del self._doubts[own_id]
-                    self.tally["unknowns proved absent"] += 1
+                    self._proved_absent(own_id)
+            elif reply.status == 200 and self._shows_end(self._doubts[own_id].replaces, reply):
+                self._proved_absent(own_id)
+
+    def _proved_absent(self, own_id: str) -> None:
+        del self._doubts[own_id]
+        self.tally[f"{COUNT}: unknowns proved absent"] += 1
+
+    def _shows_end(self, broker_id: str, reply: Reply) -> bool:
+        """Whether the reply shows this order as ended, and not by being replaced."""
+        if not broker_id or broker_id.encode() not in reply.body:
+            return False
+        order = self.exchange.books.find(broker_id)
+        if order is None or order.is_live:
+            return False
+        return order.status is not OrderStatus.REPLACED
 
     def told(self, data: bytes) -> None:
         """The bot hears this from the trade stream, too."""
         for own_id in [one for one in self._doubts if one.encode() in data]:
             del self._doubts[own_id]
-            self.tally["unknowns found"] += 1
+            self.tally[f"{COUNT}: unknowns found"] += 1
 
     def born(self) -> None:
         """A new process looks again from the beginning."""
@@ -164,24 +183,8 @@ class Watch:
 
 def own_id_of(request: Request) -> str:
     """Return the client_order_id that a POST or PATCH of an order carries, else nothing."""
-    if request.method not in ("POST", "PATCH") or not request.body:
-        return ""
-    try:
-        document = json.loads(request.body)
-    except ValueError:
-        return ""
-    own_id = document.get("client_order_id") if isinstance(document, dict) else None
+    own_id = body_of(request).get("client_order_id") if request.method in _CARRIERS else None
     return own_id if isinstance(own_id, str) else ""
-
-
-def is_entry(request: Request) -> bool:
-    """Whether the request would buy."""
-    if request.method != "POST" or not request.body:
-        return False
-    try:
-        return bool(json.loads(request.body).get("side") == "buy")
-    except (ValueError, AttributeError):
-        return False
 
 
 def _covers(order: SimOrder) -> Decimal:

@@ -13,12 +13,16 @@ from tests.crash.hint_line import HintLine
 from tests.crash.history import History, Kill, KillKind, WireKind
 from tests.crash.http_line import Connection
 from tests.crash.operator_words import Operator
+from tests.crash.request_kinds import ENTRY, kind_of
 from tests.crash.shared_time import SharedClock, SharedPage
+from tests.crash.table import OPERATOR, ORDER, REQUEST, WIRE
 from tests.crash.venue import IDLE_STEP_S, STEP_S, Reply, Request, Venue
-from tests.crash.watch import Watch, is_entry
+from tests.crash.watch import Watch
 from tests.crash.wire_faults import CANNED, SILENCE_S, TOO_MANY, UNTOUCHED, WireDice
 
 _TINY_S = 1e-6
+PULSE_S = 0.1
+"""Market seconds after which the waiting exchange carries out what it accepted."""
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class World:
         self._folder = folder
         (folder / "state").mkdir(mode=0o700)
         (folder / "logs").mkdir()
-        self._now_s = 0.0
+        self._now_s = self._pulsed_s = 0.0
         self.tally: Counter[str] = Counter()
         self.hints = HintLine(history, page, self.tally)
         self.venue = Venue(history, folder, SharedClock(page))
@@ -53,6 +57,8 @@ class World:
         self._late: list[tuple[float, Request]] = []
         self._dice = WireDice(history)
         self.bot: Living | None = None
+        self.died_as_planned = True
+        """Whether the last death was the one that its life was to have."""
         self.is_calm = False
         self._transcript = (folder / "transcript").open("a") if says else None
 
@@ -78,7 +84,9 @@ class World:
             books = self.venue.exchange.books
             is_busy = books.positions or books.live_orders()
             step_s = min(STEP_S if is_busy else IDLE_STEP_S, end_s - self._now_s)
-            self._step(step_s, pulse=True)
+            # Short waits share a pulse: it is what costs, and the exchange's own comes no sooner.
+            is_due = self._now_s + step_s - self._pulsed_s >= PULSE_S - _TINY_S
+            self._step(step_s, pulse=is_due)
             if self.bot is not None and self.bot.is_killed:
                 return
 
@@ -86,6 +94,7 @@ class World:
         self._now_s += step_s
         self.hints.show(self._now_s)
         if pulse:
+            self._pulsed_s = self._now_s
             self.venue.pulse()
         self._happen()
         counts = self.bot is not None and not self._is_out
@@ -97,7 +106,7 @@ class World:
             order = self._orders.pop(0)
             self.say("human", f"{order.word} {order.symbol}")
             self.operator.give(order)
-            self.tally[f"operator: {order.word}"] += 1
+            self.tally[f"{OPERATOR}: {order.word}"] += 1
         for item in [item for item in self._late if item[0] <= self._now_s]:
             self._late.remove(item)
             reply = self.venue.answer(item[1])
@@ -111,7 +120,10 @@ class World:
             self.kill("at a moment")
 
     def _told(self, document: dict[str, object]) -> None:
-        self.hints.tell(document.get("data"), self._now_s)
+        data = document.get("data")
+        if isinstance(data, dict):
+            self.tally[f"{ORDER}: {data.get('event')}"] += 1
+        self.hints.tell(data, self._now_s)
 
     @property
     def _is_out(self) -> bool:
@@ -123,24 +135,25 @@ class World:
 
     # --- death
 
-    def kill(self, words: str) -> None:
-        """End the bot's process by SIGKILL."""
+    def kill(self, words: str, *, planned: bool = True) -> None:
+        """End the bot's process by SIGKILL; `planned` says that its life was to end so."""
         bot = self.bot
         if bot is not None and not bot.is_killed:
-            bot.is_killed = True
+            bot.is_killed, self.died_as_planned = True, planned
             self.say("death", words)
             os.kill(bot.pid, signal.SIGKILL)
 
-    def _is_doomed(self, request: Request) -> bool:
+    def _is_doomed(self, request: Request, what: str) -> bool:
         """Whether this is the request at which the bot dies."""
         bot = self.bot
         kinds = (KillKind.REQUEST_LOST, KillKind.REQUEST_LATE, KillKind.REQUEST_BOOKED)
         if bot is None or bot.kill.kind not in kinds:
             return False
-        if request.is_write or not bot.kill.writes_only:
-            bot.requests += 1
-            return bot.requests == bot.kill.at
-        return False
+        kill = bot.kill
+        if what != kill.landmark and (kill.landmark or (kill.writes_only and not request.is_write)):
+            return False
+        bot.requests += 1
+        return bot.requests == kill.at
 
     # --- requests
 
@@ -152,10 +165,11 @@ class World:
         self._step(latency_s, pulse=pulse)
         if self.bot is None or self.bot.is_killed:
             return
-        if is_entry(request):
-            self.tally["entries sent"] += 1
+        what = kind_of(request)
+        self.tally[f"{REQUEST}: {what}"] += 1
+        if what == ENTRY:
             self.watch.entry_arrives(is_stopped=is_stopped, is_paused=is_paused)
-        if self._is_doomed(request):
+        if self._is_doomed(request, what):
             self._doom(request)
             return
         kind = None if self.is_calm else self._dice.kind(request)
@@ -166,7 +180,8 @@ class World:
             self.watch.reply_seen(request, reply)
             connection.send(reply)
             return
-        self.tally[f"fault: {kind.value}"] += 1
+        self.tally[f"{WIRE}: {kind.value}"] += 1
+        self.tally[f"{WIRE}: {kind.value} at {what}"] += 1
         self.watch.excused()
         self._trouble(kind, request, connection)
         self.watch.excused()

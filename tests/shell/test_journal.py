@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from shared.config.paths import StatePaths
 from shared.errors import ConfigFault, SchemaFault
+from shared.persistence.document import VERSION
 from shared.persistence.journal import Journal, JournalGap, JournalOutcome
 from shared.persistence.journal_lines import BASE, make_line
 from shared.persistence.marker import WriterFenced
@@ -142,13 +144,33 @@ def test_journal_when_a_foreign_hand_appends_then_the_writer_stops(tmp_path: Pat
         journal.append({"n": 1})
 
 
+def test_journal_when_it_is_millions_of_bad_lines_then_time_and_notes_have_an_end(
+    tmp_path: Path,
+) -> None:
+    """What verifies before the damage is kept, no lost number is used again, and it ends soon."""
+    path = written(tmp_path, 3)
+    lines = 20_000_000
+    path.write_bytes(path.read_bytes() + b"\n" * lines)
+    journal = Journal(path, ManualClock())
+    began_s = time.monotonic()
+
+    opening = journal.open(MODE, ACCOUNT)
+
+    assert time.monotonic() - began_s < 5
+    assert opening.outcome is JournalOutcome.CORRUPT
+    assert len(opening.notes) < 30
+    assert journal.replay(0) == ({"n": 1}, {"n": 2}, {"n": 3})
+    assert journal.append({"n": 4}) == 3 + lines + 1
+    journal.close()
+
+
 def test_journal_when_it_is_of_a_newer_version_then_it_is_left_alone(tmp_path: Path) -> None:
     """76, and the bytes stay."""
-    line = make_line(0, BASE, {"version": 2, "mode": MODE, "account_id": ACCOUNT})
+    line = make_line(0, BASE, {"version": VERSION + 1, "mode": MODE, "account_id": ACCOUNT})
     path = StatePaths(tmp_path).journal
     path.write_bytes(line)
 
-    with pytest.raises(SchemaFault, match="version 2"):
+    with pytest.raises(SchemaFault, match=f"version {VERSION + 1}"):
         Journal(path, ManualClock()).open(MODE, ACCOUNT)
 
     assert path.read_bytes() == line

@@ -12,7 +12,7 @@ import pytest
 
 from shared.config.paths import StatePaths
 from shared.errors import ConfigFault, SchemaFault, TransientFault
-from shared.persistence.document import Header, seal, unseal
+from shared.persistence.document import VERSION, Header, seal, unseal
 from shared.persistence.marker import MARKER_NAME, WriterFenced
 from shared.persistence.state_store import StateOutcome, StateStore
 from shared.persistence.trading_lock import TradingLock
@@ -243,10 +243,10 @@ def test_store_when_an_old_file_was_put_back_then_the_newer_backup_wins(tmp_path
 
 def test_store_when_the_file_is_of_a_newer_version_then_it_is_left_alone(tmp_path: Path) -> None:
     """A downgrade must not destroy what it cannot read: 76, and the bytes stay."""
-    newer = seal({"mode": "sim"}, Header(5, 5, "boot", "now", version=2))
+    newer = seal({"mode": "sim"}, Header(5, 5, "boot", "now", version=VERSION + 1))
     (tmp_path / STATE).write_bytes(newer)
 
-    with pytest.raises(SchemaFault, match="version 2"):
+    with pytest.raises(SchemaFault, match=f"version {VERSION + 1}"):
         open_store(tmp_path)
 
     assert (tmp_path / STATE).read_bytes() == newer

@@ -1,4 +1,4 @@
-"""Hundreds of damaged state files, by a seed, met by the real loader: none believed, none lost.
+"""Damaged state files, by a seed, met by the real loader: none believed, none lost.
 
 The two generations are those of a rich state. Each round damages one of them, or both, in one of
 the ways in which disks and hands damage files, and starts anew.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +26,19 @@ from shared.persistence.state_store import LoadedState, StateOutcome, StateStore
 from tests.spec.test_state_codec import EVENTS
 from tests.support.builders import a_state
 from tests.support.clock import ManualClock
+from tests.support.files import in_child
 from tests.support.stores import names_in
 
 pytestmark = pytest.mark.integration
 
 STATE, BACKUP = "trading_state.json", "trading_state.json.bak"
-SEED, ROUNDS = 20_261, 3_600
+SEED = 20_261
+ROUNDS = int(os.environ.get("CORRUPTIONS", "500"))
+"""`make corruption-test` makes thousands of them."""
+MEMORY_BYTES_MAX = 96 << 20
+"""Beyond what the process has: for a file of the usual size, whatever stands in it."""
 SECONDS_EACH_MAX = 2.0
+SURVIVED = 7
 
 Damage = Callable[[random.Random, bytes, bytes], bytes]
 """(chance, the bytes, those of the other generation) → damaged bytes."""
@@ -85,8 +93,33 @@ def _other_file(chance: random.Random, data: bytes, _other: bytes) -> bytes:
     return chance.choice((b"", b"null", b"[]", b"{}", data * 2, json.dumps([1] * 9_000).encode()))
 
 
+_HOSTILE: tuple[bytes, ...] = (
+    b'"mode":"live",', b'"x":NaN,', b'"x":-Infinity,', b'"x":1e999,',
+    b'"x":' + b"9" * 6_000 + b",",
+    b'"x":' + b"[" * 40 + b"]" * 40 + b",",
+    b'"x":' + b'{"a":' * 90_000 + b"1" + b"}" * 90_000 + b",",
+    b'"x":"\\ud800",', b'"x":"\xff",', b'"x":01,', b'"x":,', b"\xef\xbb\xbf",
+)  # fmt: skip
+
+
+def _resealed(chance: random.Random, data: bytes, _other: bytes) -> bytes:
+    """A hand that knows the envelope: hostile JSON under a checksum that fits."""
+    found = unseal(data)
+    start = data.index(b', "payload": ') + len(b', "payload": ')
+    body = data[start:-1]
+    at = body.index(b'},"') + 2 if chance.random() < 0.5 else 1
+    body = body[:at] + chance.choice(_HOSTILE) + body[at:]
+    members = {
+        **found.header.as_members(),
+        "length": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    return b"".join((b'{"envelope": ', json.dumps(members).encode(), b', "payload": ', body, b"}"))
+
+
 DAMAGES: tuple[Damage, ...] = (
     _flip, _cut, _zero_block, _splice, _stale_sector, _older_tail, _insert, _number, _other_file,
+    _resealed,
 )  # fmt: skip
 
 
@@ -139,6 +172,34 @@ def test_start_when_generations_are_damaged_then_only_whole_ones_are_believed(
         if best is None:
             assert loaded.outcome is StateOutcome.REBUILD
         assert take_kept(tmp_path) == {data for data in (main, older) if data not in whole}
+
+
+def test_start_when_generations_are_swapped_then_the_newer_one_is_believed(tmp_path: Path) -> None:
+    """An old file under the current name is found out by the number in its backup."""
+    newest, backup = generations(tmp_path)
+    (tmp_path / STATE).write_bytes(backup)
+    (tmp_path / BACKUP).write_bytes(newest)
+
+    assert started(tmp_path).payload == unseal(newest).payload
+    assert take_kept(tmp_path) == {backup}
+
+
+def test_start_when_a_file_is_hostile_then_its_memory_is_bounded(tmp_path: Path) -> None:
+    """Each sort of damage is met under a ceiling of memory, in a process of its own."""
+    chance = random.Random(SEED)
+    newest, backup = generations(tmp_path)
+
+    def meet() -> None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + MEMORY_BYTES_MAX
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        for damage in DAMAGES * 3:
+            (tmp_path / STATE).write_bytes(damage(chance, newest, backup))
+            (tmp_path / BACKUP).write_bytes(backup)
+            started(tmp_path)
+        os._exit(SURVIVED)
+
+    assert in_child(meet) == SURVIVED
 
 
 def test_start_when_numbers_of_the_envelope_are_at_their_ends_then_no_start_is_lost(

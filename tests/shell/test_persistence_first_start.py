@@ -80,6 +80,16 @@ def test_store_when_the_marker_is_damaged_and_no_state_stands_then_it_is_a_rebui
     assert any("damaged" in note for note in loaded.notes)
 
 
+def test_store_when_it_dies_before_a_rebuild_is_saved_then_it_is_still_a_rebuild(
+    tmp_path: Path,
+) -> None:
+    """The damaged file was moved aside by then: what is left of it is proof enough."""
+    (tmp_path / STATE).write_bytes(b"{ invalid json }")
+    assert load_state(tmp_path).outcome is StateOutcome.REBUILD
+
+    assert load_state(tmp_path).outcome is StateOutcome.REBUILD
+
+
 def test_store_when_the_account_changes_then_states_never_mix(tmp_path: Path) -> None:
     """The other account's state is set aside and found again when it returns."""
     store, _ = open_store(tmp_path)
