@@ -129,7 +129,7 @@ def _merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 def _doubt_of(loaded: LoadedState, journal: JournalOutcome) -> str:
     """Return why the state may lack something that the broker cannot tell; empty when whole."""
     if loaded.outcome is StateOutcome.REBUILD:
-        return "the trading state was lost; day, peak and cooldowns were rebuilt as far as known"
+        return "the trading state was lost; the broker's own history has not been read yet"
     if journal is JournalOutcome.CORRUPT:
         return "the journal is damaged in the middle"
     return ""

@@ -1,25 +1,24 @@
 """Carries out what operators ask through the spool, and answers once the broker shows it.
 
-pause, resume and clear-stop are done when what they changed is on the disk. emergency-stop is done
-when no entry works any more (and, with flatten, nothing of ours is held); close-position when the
-position was flat in two reads, or its order waits for the next session. What a dead holder left
-taken is finished here too.
+pause, resume and clear-stop are done when what they changed is on the disk, emergency-stop and
+close-position when the broker's reads confirm them (`pending`). What a dead holder left taken is
+finished here too.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 
-from services.trading_bot.close_result import close_result, is_done_unseen, is_queued
 from services.trading_bot.decision import Facts
-from services.trading_bot.watch import OPERATOR, leaving_kind, start_plan
+from services.trading_bot.exits import OPERATOR
+from services.trading_bot.pending import Pending
+from services.trading_bot.plan_steps import start_plan
+from services.trading_bot.watch import leaving_kind
 from shared.clock import Clock
 from shared.commands.spool import Claim, CommandSpool
 from shared.errors import SystemFault, TransientFault
 from shared.events.types import Event, HoldCleared, OperatorPaused, OperatorResumed, PlanStarted
 from shared.models.commands import ClearWhat, Command, CommandName, CommandOutcome
-from shared.models.orders import OrderRole
 from shared.models.plans import PlanKind
 from shared.models.trading_state import HoldKind
 from shared.persistence.emergency_stop import EmergencyStopFile
@@ -29,8 +28,6 @@ VERIFY_WITHIN_S, AWAY_S = 40.0, 1.0
 """Real seconds after which an unverified command is answered as failed; it may still succeed.
 A broker that cannot even be asked is not waited for.
 """
-FLAT_READS = 2
-"""One flat read may be a broker's late book (ORDER_PATH.md rule 8)."""
 CLAIMS_PER_TURN_MAX = 20
 NOT_SAVED = "It holds until this process ends: the disk refuses to keep it. Give it again later."
 
@@ -41,14 +38,6 @@ _HOLDS = {
 }
 
 
-@dataclass(slots=True)
-class _Pending:
-    command: Command
-    since_s: float
-    position_key: str = ""
-    flat_reads: int = field(default=0)
-
-
 class CommandDesk:
     """Claims, executes, answers. One thread uses it."""
 
@@ -57,7 +46,7 @@ class CommandDesk:
         self._stop_file = stop_file
         self._clock = clock
         self._logger = logging.getLogger("commands")
-        self._pending: list[_Pending] = []
+        self._pending: list[Pending] = []
         self._booked: list[tuple[Command, str]] = []
         self._left_over = True
         self._kept: list[Claim] = []
@@ -194,7 +183,7 @@ class CommandDesk:
             self._stop_file.set(
                 command.reason, command.by, self._clock.utc_now(), command.switch("flatten")
             )
-        self._pending.append(_Pending(command, self._clock.monotonic_s()))
+        self._pending.append(Pending(command, self._clock.monotonic_s()))
         return ()
 
     def _close(self, command: Command, facts: Facts) -> tuple[Event, ...]:
@@ -203,7 +192,7 @@ class CommandDesk:
         key = command.begun.get("position_key", "")
         if key and (position is None or position.position_key != key):
             # Sold by a holder that died; what is held now, if anything, was not meant.
-            self._pending.append(_Pending(command, self._clock.monotonic_s(), key))
+            self._pending.append(Pending(command, self._clock.monotonic_s(), key))
             return ()
         if position is None:
             held = facts.state.external_positions.get(symbol)
@@ -211,7 +200,7 @@ class CommandDesk:
             self._answer(command, CommandOutcome.REFUSED, f"{symbol} {words}.")
             return ()
         self._begin(command, position_key=position.position_key)
-        pending = _Pending(command, self._clock.monotonic_s(), position.position_key)
+        pending = Pending(command, self._clock.monotonic_s(), position.position_key)
         self._pending.append(pending)
         if any(
             plan.symbol == symbol and plan.kind in (PlanKind.CLOSE, PlanKind.REPLACE)
@@ -229,56 +218,14 @@ class CommandDesk:
         patience_s = AWAY_S if is_away else VERIFY_WITHIN_S
         why = f"The broker cannot be reached ({fault})" if is_away else "Not verified in time"
         for pending in list(self._pending):
-            if not is_away and self._is_verified(pending, facts):
+            done = None if is_away else pending.confirmed(facts)
+            if done is not None:
                 self._pending.remove(pending)
+                self._answer(pending.command, CommandOutcome.DONE, done.detail, done.result)
             elif self._clock.monotonic_s() - pending.since_s > patience_s:
                 self._pending.remove(pending)
                 detail = f"{why}; it is still being worked on."
                 self._answer(pending.command, CommandOutcome.FAILED, detail)
-
-    def _is_verified(self, pending: _Pending, facts: Facts) -> bool:
-        if facts.broker_positions is None:
-            return self._is_verified_unseen(pending, facts)
-        if pending.command.command is CommandName.EMERGENCY_STOP:
-            return self._stop_verified(pending.command, facts)
-        return self._close_verified(pending, facts)
-
-    def _is_verified_unseen(self, pending: _Pending, facts: Facts) -> bool:
-        """Judge by the broker's status codes alone what nothing else can show (rule 22)."""
-        if not is_done_unseen(pending.command, pending.position_key, facts.state):
-            return False
-        detail = "Closed, as the broker's status codes say; its books cannot be read."
-        self._answer(pending.command, CommandOutcome.DONE, detail, {"judged_by": "status_code"})
-        return True
-
-    def _stop_verified(self, command: Command, facts: Facts) -> bool:
-        working = [order for order in facts.state.orders.live() if order.role is OrderRole.ENTRY]
-        flatten = command.switch("flatten")
-        if working or (flatten and facts.state.positions):
-            return False
-        detail = "Stopped: no entry works" + (", no position of ours is held." if flatten else ".")
-        result: dict[str, object] = {"open_positions": len(facts.state.positions)}
-        self._answer(command, CommandOutcome.DONE, detail, result)
-        return True
-
-    def _close_verified(self, pending: _Pending, facts: Facts) -> bool:
-        symbol = pending.command.text("symbol")
-        held = facts.state.positions.get(symbol)
-        is_other = held is not None and held.position_key != pending.position_key
-        is_flat = is_other or (held is None and symbol not in (facts.broker_positions or {}))
-        if is_flat:
-            pending.flat_reads += 1
-            if pending.flat_reads < FLAT_READS:
-                return False
-            result = close_result(pending.command, pending.position_key, facts.state)
-            self._answer(pending.command, CommandOutcome.DONE, f"{symbol} is closed.", result)
-            return True
-        pending.flat_reads = 0
-        if facts.reading.is_open or not is_queued(pending.position_key, facts.state):
-            return False
-        detail = f"The session is closed: the order for {symbol} waits for the next one."
-        self._answer(pending.command, CommandOutcome.DONE, detail, {"symbol": symbol})
-        return True
 
     def _answer(
         self,

@@ -73,6 +73,12 @@ def is_stale(order: Order, state: BotState) -> bool:
     return state.adjustment(order.position_key).is_stale(order.created_at)
 
 
+def is_waiting_change(order: Order, state: BotState) -> bool:
+    """Whether it is to replace an order that still stands: 200 is not yet replaced (rule 4)."""
+    old = state.orders.by_broker_id(order.replaces) if order.replaces is not None else None
+    return old is not None and old.status.is_live
+
+
 def gaps_out_of_grace(state: BotState, now: datetime | None = None) -> tuple[str, ...]:
     """Return the symbols whose missing stops must hold new risk back everywhere: all that are not
     covered, but an entry that is filling has the two seconds of rule 2 for its rest.
@@ -132,7 +138,7 @@ def _protects(order: Order, state: BotState, now: datetime | None) -> bool:
         return False
     if order.stop_price is None and order.type is not OrderType.TRAILING_STOP:
         return False
-    if is_stale(order, state):
+    if is_stale(order, state) or is_waiting_change(order, state):
         return False
     if now is not None and order.expires_at is not None and order.expires_at <= now:
         return False

@@ -12,11 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from services.trading_bot.brain.port import ExitingStrategy
 from services.trading_bot.gates import GateResult
 from services.trading_bot.sends import Send
-from services.trading_bot.strategies.registry import ExitingStrategy
 from shared.events.types import Event
 from shared.models.broker import ClockReading
+from shared.models.exits import ExitRules
+from shared.models.ids import STRATEGY_CHARACTERS
 from shared.models.limits import Limits
 from shared.models.portfolio import Account, Position
 from shared.models.trading_state import BotState, TradingState
@@ -30,8 +32,19 @@ class Policy:
     symbols: frozenset[str]
     limits: Limits
     strategies: Mapping[str, ExitingStrategy]
+    exit_rules: Mapping[str, ExitRules] = field(default_factory=dict)
+    """By strategy: how its positions are left beside its own reasons; none moves nothing."""
     exit_at_close: bool = False
     allow_short: bool = False
+
+    def owner(self, name: str) -> str:
+        """Return the whole name of the strategy that a position names: one that was adopted by
+        its order's id alone carries only the beginning.
+        """
+        if name in self.strategies:
+            return name
+        begins = (each for each in self.strategies if each[:STRATEGY_CHARACTERS] == name)
+        return next(begins, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,8 @@ class Facts:
     """Whether this is a moment at which the strategies are asked."""
     flatten: str | None = None
     """Why every position of ours must be closed now, or None."""
+    answer_s: float = 0.0
+    """Market seconds that the broker took for the slowest of its last answers."""
 
     @property
     def now(self) -> datetime:

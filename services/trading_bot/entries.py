@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+from services.trading_bot.brain.regime import REGIME_BARS
+from services.trading_bot.brain.ward import sheet_of
 from services.trading_bot.decision import NOTHING, Decision, Facts, Note
 from services.trading_bot.gates import GateFacts, judge_gates
 from services.trading_bot.guard_facts import exposure, open_risk
@@ -11,7 +14,7 @@ from services.trading_bot.orchestrator import Choice, Rules, choose
 from services.trading_bot.sends import entry_id, entry_limit, entry_send
 from shared.models.signals import Signal
 from shared.models.trading_state import TradingState
-from shared.ports import PortfolioView
+from shared.ports import MarketSnapshot, PortfolioView
 from shared.risk.dollars import DollarLimits
 from shared.risk.sizing import Room, size_entry
 
@@ -28,10 +31,8 @@ def plan_entry(facts: Facts) -> Decision:
     if not signals:
         return NOTHING
     choice = choose(signals, _rules(facts, owners))
-    lost = Decision(notes=tuple(_lost(choice)))
-    if choice.winner is None:
-        return lost
-    return lost + _gated(choice.winner, facts)
+    told = Decision(notes=tuple(_told(choice)))
+    return told + _gated(choice.winner, facts) if choice.winner is not None else told
 
 
 def _is_time(facts: Facts) -> bool:
@@ -59,19 +60,27 @@ def _signals(facts: Facts, busy: frozenset[str]) -> list[Signal]:
     if facts.account is None:
         return []
     portfolio = PortfolioView(facts.account.equity, facts.state.positions, busy)
-    signals = []
+    market, signals = _entered_market(facts.market), []
     for name in sorted(facts.policy.strategies):
-        for signal in facts.policy.strategies[name].decide(facts.market, portfolio):
+        for signal in facts.policy.strategies[name].decide(market, portfolio):
             own_id = entry_id(facts.state, signal)
             if own_id not in facts.decided and own_id not in facts.state.orders:
                 signals.append(signal)
     return signals
 
 
+def _entered_market(market: MarketSnapshot) -> MarketSnapshot:
+    """Return what may be entered of the market; what is held is left by all of it."""
+    if market.universe is None:
+        return market
+    shown = {name: row for name, row in market.buffers.items() if name in market.universe}
+    return replace(market, buffers=shown)
+
+
 def _rules(facts: Facts, owners: dict[str, str]) -> Rules:
     return Rules(
         now=facts.now,
-        symbols=facts.policy.symbols,
+        symbols=facts.policy.symbols & (facts.market.universe or facts.policy.symbols),
         owners=owners,
         reward_risk_min=facts.policy.limits.reward_risk_min,
         signal_age_s_max=facts.policy.limits.signal_age_s_max,
@@ -79,8 +88,9 @@ def _rules(facts: Facts, owners: dict[str, str]) -> Rules:
     )
 
 
-def _lost(choice: Choice) -> list[Note]:
-    return [
+def _told(choice: Choice) -> list[Note]:
+    """Say who won, among how many, and why each other one lost."""
+    notes = [
         Note(
             "signal_lost",
             f"{loser.signal.strategy} {loser.signal.symbol}: {loser.reason}",
@@ -88,26 +98,39 @@ def _lost(choice: Choice) -> list[Note]:
         )
         for loser in choice.losers
     ]
+    winner = choice.winner
+    if winner is not None:
+        count = len(notes) + 1
+        words = f"{winner.strategy} {winner.symbol}: strength {winner.strength:.3f}, 1 of {count}"
+        notes.append(Note("signal_won", words, _facts_of(winner)))
+    return notes
 
 
 def _gated(signal: Signal, facts: Facts) -> Decision:
-    account, positions = facts.account, facts.broker_positions
-    results = judge_gates(
-        signal,
-        GateFacts(
-            now=facts.now,
-            equity=account.equity if account is not None else None,
-            positions=tuple(positions.values()) if positions is not None else None,
-            quote=facts.market.quotes.get(signal.symbol),
-            delta_limit_pct=facts.policy.limits.portfolio_delta_limit_pct,
-        ),
-    )
+    results = judge_gates(signal, _gate_facts(signal, facts))
     closed = [result for result in results if not result.passed]
     if closed:
         words = "; ".join(f"{result.gate}: {result.detail}" for result in closed)
         note = Note("entry_gated", f"{signal.symbol} not entered: {words}", _facts_of(signal))
         return Decision(gates=results, notes=(note,))
     return Decision(gates=results) + _sized(signal, facts)
+
+
+def _gate_facts(signal: Signal, facts: Facts) -> GateFacts:
+    account, positions = facts.account, facts.broker_positions
+    sheet = sheet_of(facts.policy.strategies.get(signal.strategy))
+    buffer = facts.market.buffers.get(signal.symbol)
+    return GateFacts(
+        now=facts.now,
+        equity=account.equity if account is not None else None,
+        positions=tuple(positions.values()) if positions is not None else None,
+        quote=facts.market.quotes.get(signal.symbol),
+        delta_limit_pct=facts.policy.limits.portfolio_delta_limit_pct,
+        closes_at=facts.reading.next_close,
+        close_minutes_min=sheet.close_minutes_min if sheet is not None else 0.0,
+        candles=buffer.tail(REGIME_BARS + 1) if buffer is not None else (),
+        unsuited=sheet.unsuited if sheet is not None else frozenset(),
+    )
 
 
 def _sized(signal: Signal, facts: Facts) -> Decision:

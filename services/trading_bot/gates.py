@@ -1,4 +1,4 @@
-"""Advisory gates of the strategy: portfolio delta, signal decay, spread. They fail open.
+"""Advisory gates of the strategy: portfolio delta, decay, spread, session, regime. They fail open.
 
 A gate that cannot be computed lets the signal pass and says so; the guard's hard ceilings stand
 behind them. Pure; every result is logged and shown on the page.
@@ -6,18 +6,22 @@ behind them. Pure; every result is logged and shown on the page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.models.market import Quote
+from services.trading_bot.brain.clamps import clamped, portfolio_delta_pct
+from services.trading_bot.brain.regime import Regime, regime_of
+from services.trading_bot.indicators import decayed
+from shared.models.market import Candle, Quote
 from shared.models.orders import Side
 from shared.models.portfolio import Position
 from shared.models.signals import Signal
 
 SPREAD_BPS_MAX = Decimal(30)
 """Above this the cost of entering eats too much of a minute-bar move."""
+SPREAD_BPS_CLAMP = Decimal(10_000)
 DECAY_HALF_LIFE_S = 60.0
 """Market seconds after which a signal is worth half."""
 DECAYED_STRENGTH_MIN = 0.05
@@ -43,41 +47,86 @@ class GateFacts:
     quote: Quote | None
     delta_limit_pct: Decimal
     """Percent points of equity (PORTFOLIO_DELTA_LIMIT_PCT)."""
+    closes_at: datetime | None = None
+    """End of the running session."""
+    close_minutes_min: float = 0.0
+    """The strategy enters nothing when fewer minutes are left."""
+    candles: Sequence[Candle] = ()
+    unsuited: frozenset[Regime] = frozenset()
+    """Regimes in which the strategy's entries are refused."""
 
 
 def judge_gates(signal: Signal, facts: GateFacts) -> tuple[GateResult, ...]:
     """Return the result of every gate, in a fixed order."""
-    return (
-        _portfolio_delta(signal, facts),
-        _signal_decay(signal, facts),
-        _spread(signal, facts),
-    )
+    return tuple(_judged(name, gate, signal, facts) for name, gate in _GATES)
 
 
-def _portfolio_delta(signal: Signal, facts: GateFacts) -> GateResult:
-    if facts.equity is None or facts.equity <= 0 or facts.positions is None:
-        return GateResult("portfolio_delta", signal.symbol, True, "unknown, passed")
-    value = sum((position.market_value for position in facts.positions), Decimal(0))
-    delta_pct = value / facts.equity * 100
-    grows = delta_pct >= 0 if signal.side is Side.BUY else delta_pct <= 0
-    passed = not grows or abs(delta_pct) < facts.delta_limit_pct
-    detail = f"delta {delta_pct:.1f} % of equity, limit {facts.delta_limit_pct}"
-    return GateResult("portfolio_delta", signal.symbol, passed, detail)
+Verdict = tuple[bool, str]
+Gate = Callable[[Signal, GateFacts], Verdict]
 
 
-def _signal_decay(signal: Signal, facts: GateFacts) -> GateResult:
+def _judged(name: str, gate: Gate, signal: Signal, facts: GateFacts) -> GateResult:
+    try:
+        passed, detail = gate(signal, facts)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as failure:
+        passed, detail = True, f"cannot be computed, passed: {failure}"
+    return GateResult(name, signal.symbol, passed, detail)
+
+
+def _portfolio_delta(signal: Signal, facts: GateFacts) -> Verdict:
+    if facts.positions is None:
+        return True, "positions unknown, passed"
+    delta = portfolio_delta_pct(facts.positions, facts.equity)
+    if delta is None:
+        return True, f"no equity to compare with ({facts.equity}), passed"
+    pct, limit = delta.pct, facts.delta_limit_pct
+    grows = pct >= 0 if signal.side is Side.BUY else pct <= 0
+    skipped = f", {delta.skipped} positions skipped" if delta.skipped else ""
+    return not grows or abs(pct) <= limit, f"delta {pct:.1f} % of equity, limit {limit}{skipped}"
+
+
+def _signal_decay(signal: Signal, facts: GateFacts) -> Verdict:
     age_s = max(0.0, (facts.now - signal.at).total_seconds())
-    left = signal.strength * 0.5 ** (age_s / DECAY_HALF_LIFE_S)
-    detail = (
+    left = signal.strength * decayed(age_s, DECAY_HALF_LIFE_S)
+    return left >= DECAYED_STRENGTH_MIN, (
         f"strength {signal.strength:.3f} worth {left:.3f} after {age_s:.0f} s, "
         f"at least {DECAYED_STRENGTH_MIN}"
     )
-    return GateResult("signal_decay", signal.symbol, left >= DECAYED_STRENGTH_MIN, detail)
 
 
-def _spread(signal: Signal, facts: GateFacts) -> GateResult:
-    if facts.quote is None or not facts.quote.is_tradable:
-        return GateResult("spread", signal.symbol, True, "no two-sided quote, passed")
-    spread_bps = facts.quote.spread_bps
-    detail = f"spread {spread_bps:.1f} bps, limit {SPREAD_BPS_MAX}"
-    return GateResult("spread", signal.symbol, spread_bps <= SPREAD_BPS_MAX, detail)
+def _spread(_: Signal, facts: GateFacts) -> Verdict:
+    quote = facts.quote
+    if quote is None or not quote.is_tradable or not quote.mid > 0:
+        return True, "no two-sided quote, passed"
+    bps = clamped(quote.spread_bps, Decimal(0), SPREAD_BPS_CLAMP)
+    if bps is None:
+        return True, "spread is no number, passed"
+    return bps <= SPREAD_BPS_MAX, f"spread {bps:.1f} bps, limit {SPREAD_BPS_MAX}"
+
+
+def _session(_: Signal, facts: GateFacts) -> Verdict:
+    if facts.closes_at is None:
+        return True, "end of session unknown, passed"
+    left = (facts.closes_at - facts.now).total_seconds() / 60
+    detail = f"{left:.0f} min to the close, at least {facts.close_minutes_min:.0f}"
+    return left >= facts.close_minutes_min, detail
+
+
+def _regime(_: Signal, facts: GateFacts) -> Verdict:
+    reading = regime_of(facts.candles)
+    if reading is None:
+        return True, f"too few bars ({len(facts.candles)}), passed"
+    return reading.regime not in facts.unsuited, (
+        f"market is {reading.regime} (path {reading.efficiency:.2f}, ranges "
+        f"{reading.storm_ratio:.2f} of usual), refused in: "
+        f"{', '.join(sorted(facts.unsuited)) or 'none'}"
+    )
+
+
+_GATES: tuple[tuple[str, Gate], ...] = (
+    ("portfolio_delta", _portfolio_delta),
+    ("signal_decay", _signal_decay),
+    ("spread", _spread),
+    ("session", _session),
+    ("regime", _regime),
+)

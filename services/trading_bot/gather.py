@@ -52,13 +52,14 @@ class BrokerEye:
         self.account = None
         try:
             self.account = self._broker.account()
-            orders = self._broker.orders("all", after=_since(state))
         except ConfigFault:
             raise
         except SystemFault as fault:
             self.fault = fault
             return None
-        self.fault = None
+        orders = self._orders(state)
+        if orders is None:
+            return None
         return Picture(now, self.account, orders, self._positions())
 
     def _positions(self) -> Mapping[str, Position] | None:
@@ -87,14 +88,35 @@ class BrokerEye:
             self._assets[symbol] = asset
         return asset
 
+    def glance(self, state: BotState, now: datetime) -> tuple[Event, ...] | None:
+        """Read the orders alone and return their news, or None; `fault` says why. Raises as `look`
+        does. An entry that fills is told by its order, and each further call costs naked time.
+        """
+        orders = self._orders(state)
+        return self._news(orders, now) if orders is not None else None
+
+    def _orders(self, state: BotState) -> tuple[BrokerOrder, ...] | None:
+        try:
+            orders = self._broker.orders("all", after=_since(state))
+        except ConfigFault:
+            raise
+        except SystemFault as fault:
+            self.fault = fault
+            return None
+        self.fault = None
+        return orders
+
     def news(self, picture: Picture) -> tuple[Event, ...]:
         """Return an event for each order that the broker shows otherwise than last time."""
+        return self._news(picture.orders, picture.at)
+
+    def _news(self, orders: tuple[BrokerOrder, ...], at: datetime) -> tuple[Event, ...]:
         events = tuple(
-            OrderSeen(order, picture.at)
-            for order in picture.orders
+            OrderSeen(order, at)
+            for order in orders
             if self._seen.get(order.broker_order_id) != order
         )
-        self._seen = {order.broker_order_id: order for order in picture.orders}
+        self._seen = {order.broker_order_id: order for order in orders}
         return events
 
 

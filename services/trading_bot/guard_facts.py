@@ -104,11 +104,7 @@ def _last_close(symbol: str, facts: Facts) -> Decimal | None:
 
 def _working_entries(state: BotState) -> list[Order]:
     """Entries that may still buy: intended, unknown and working ones."""
-    return [
-        order
-        for order in state.orders.values()
-        if order.role is OrderRole.ENTRY and not order.status.is_terminal
-    ]
+    return [order for order in state.orders.open() if order.role is OrderRole.ENTRY]
 
 
 def exposure(facts: Facts, symbol: str | None) -> Decimal | None:
@@ -187,7 +183,7 @@ def _sent_last_minute(facts: Facts, *, entries: bool) -> int:
     since = facts.now - _MINUTE
     return sum(
         (order.role is OrderRole.ENTRY) is entries
-        and order.parent_id is None
+        and (order.parent_id is None or order.replaces is not None)
         and order.created_at is not None
         and order.created_at > since
         for order in facts.state.orders.values()
@@ -226,5 +222,5 @@ def _unknown_exits(request: OrderRequest, state: BotState) -> int:
         and order.status is OrderStatus.UNKNOWN
         and order.role is OrderRole.EXIT
         and order.side is Side.SELL
-        for order in state.orders.values()
+        for order in state.orders.open()
     )

@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 
 from services.trading_bot.coverage import coverage
+from services.trading_bot.partial_entry import has_time_for_rest, is_told_by_orders
 from services.trading_bot.parts import Parts
 from shared.clock import Clock
+from shared.config.settings import Settings
 from shared.errors import SystemFault
 from shared.models.mode import Mode
 from shared.models.orders import OrderRole
@@ -22,16 +24,40 @@ TURN_TIMEOUT_S = 0.5
 """Real seconds to wait for a turn before the loop beats without one."""
 LOOK_EVERY_MARKET_S, LOOK_FLOOR_S = 0.5, 0.05
 """Between two early looks; the floor is real time, for fast simulated markets."""
-EARLY_LOOKS_PER_MINUTE = 20
-"""An early look makes three reads; with clock B's they stay below the ceiling of the door."""
+METERED_EVERY_MARKET_S = 1.0
+"""The same before a broker who counts, while an entry works and nothing stands naked."""
+EARLY_READS_PER_MINUTE = 25
+"""With the 36 of clock B they stay below the bot's share of the account's reads (67)."""
+LOOK_READS, GLANCE_READS = 3, 1
+"""Account, orders, positions; or the orders alone."""
 MINUTE_S = 60.0
 
 
-def is_exposed(state: BotState) -> bool:
-    """Whether an entry of ours works, or shares of ours have no live stop."""
-    if any(order.role is OrderRole.ENTRY for order in state.orders.live()):
-        return True
-    return any(not row.is_covered for row in coverage(state).values())
+def exposed_symbols(state: BotState) -> frozenset[str]:
+    """Return where an entry of ours works, or shares of ours have no live stop."""
+    entries = {each.symbol for each in state.orders.live() if each.role is OrderRole.ENTRY}
+    return naked_symbols(state) | entries
+
+
+def naked_symbols(state: BotState) -> frozenset[str]:
+    """Return where shares of ours have no live stop."""
+    return frozenset(name for name, row in coverage(state).items() if not row.is_covered)
+
+
+def needs_only_orders(state: BotState) -> bool:
+    """Whether the orders alone tell what becomes of everything that is exposed: each further call
+    would cost naked time. An unknown outcome wants to be settled, which takes a whole look.
+    """
+    told = {plan.symbol for plan in state.plans if is_told_by_orders(plan)}
+    exposed = exposed_symbols(state)
+    filling = {name for name in exposed if state.entry_working(name) is not None}
+    wanting = {plan.symbol for plan in state.plans if not is_told_by_orders(plan)}
+    return bool(exposed) and not state.unknown_outcomes and exposed <= (told | filling) - wanting
+
+
+def market_speed(settings: Settings) -> float:
+    """Return market seconds per real second; 1 where time is real or stands still meanwhile."""
+    return settings.sim.speed or 1.0 if settings.trading_mode is Mode.SIM else 1.0
 
 
 class LookPace:
@@ -42,30 +68,37 @@ class LookPace:
     def __init__(self, clock: Clock, speed: float, *, is_metered: bool) -> None:
         self._clock = clock
         self._is_metered = is_metered
-        self._pause_s = max(LOOK_FLOOR_S, LOOK_EVERY_MARKET_S / speed)
-        self._budget = float(EARLY_LOOKS_PER_MINUTE)
+        self._speed = speed
+        self._budget = float(EARLY_READS_PER_MINUTE)
         self._refilled_at_s = self._looked_at_s = clock.monotonic_s()
 
     def looked(self) -> None:
         """Note that the broker has just been asked, early or in turn."""
         self._looked_at_s = self._clock.monotonic_s()
 
-    def may_look(self, *, has_news: bool) -> bool:
-        """Whether an early look is due and within the budget, which it then takes from. News of
-        the stream make it due sooner.
+    def _pause_s(self, answer_s: float, *, is_naked: bool) -> float:
+        is_patient = self._is_metered and not is_naked
+        every_s = METERED_EVERY_MARKET_S if is_patient else LOOK_EVERY_MARKET_S
+        return max(LOOK_FLOOR_S, every_s / self._speed - answer_s)
+
+    def may_look(
+        self, reads: int, *, answer_s: float = 0.0, has_news: bool = False, is_naked: bool = True
+    ) -> bool:
+        """Whether an early look of so many reads is due and within the budget, which it then takes
+        from. News of the stream make it due sooner; so do slow answers, which are pause enough.
         """
         now_s = self._clock.monotonic_s()
-        pause_s = LOOK_FLOOR_S if has_news else self._pause_s
+        pause_s = LOOK_FLOOR_S if has_news else self._pause_s(answer_s, is_naked=is_naked)
         if now_s - self._looked_at_s < pause_s:
             return False
         if not self._is_metered:
             return True
-        refill = (now_s - self._refilled_at_s) * EARLY_LOOKS_PER_MINUTE / MINUTE_S
-        self._budget = min(float(EARLY_LOOKS_PER_MINUTE), self._budget + refill)
+        refill = (now_s - self._refilled_at_s) * EARLY_READS_PER_MINUTE / MINUTE_S
+        self._budget = min(float(EARLY_READS_PER_MINUTE), self._budget + refill)
         self._refilled_at_s = now_s
-        if self._budget < 1:
+        if self._budget < reads:
             return False
-        self._budget -= 1
+        self._budget -= reads
         return True
 
 
@@ -75,14 +108,17 @@ class Haste:
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
         is_simulated = settings.trading_mode is Mode.SIM
+        self._speed = market_speed(settings)
         self._parts = parts
         self._pace = LookPace(
             parts.clock,
-            settings.sim.speed or 1.0 if is_simulated else 1.0,
+            self._speed,
             is_metered=not is_simulated or settings.sim.rate_limit,
         )
         self.is_early = False
         """Whether the turn that was given last is none of clock B's: nothing is entered then."""
+        self.is_glance = False
+        """Whether it needs the orders alone."""
 
     def next_turn(self, stop: threading.Event) -> Turn | None:
         """Return the next turn, None when none came within TURN_TIMEOUT_S. Never raises. In
@@ -90,24 +126,46 @@ class Haste:
         """
         parts, market_clock = self._parts, self._parts.market_clock
         ends_s = parts.clock.monotonic_s() + TURN_TIMEOUT_S
-        is_urgent = not parts.settings.is_lock_step and is_exposed(parts.memory.state)
-        self.is_early = False
+        state = parts.memory.state
+        is_urgent = not parts.settings.is_lock_step and bool(exposed_symbols(state))
+        is_glance = is_urgent and self.may_glance()
+        reads = GLANCE_READS if is_glance else LOOK_READS
+        self.is_early = self.is_glance = False
         while True:
             left_s = ends_s - parts.clock.monotonic_s()
             turn = market_clock.next_turn(stop, min(left_s, LOOK_FLOOR_S) if is_urgent else left_s)
             if turn is not None or not is_urgent or stop.is_set() or left_s <= LOOK_FLOOR_S:
                 return turn
-            if self._pace.may_look(has_news=parts.stream is not None and parts.stream.has_news):
-                return self._early_turn()
+            has_news = parts.stream is not None and parts.stream.has_news
+            if self._pace.may_look(
+                reads,
+                answer_s=parts.broker.answer_s,
+                has_news=has_news,
+                is_naked=bool(naked_symbols(state)),
+            ):
+                return self._early_turn(is_glance)
+
+    @property
+    def answer_market_s(self) -> float:
+        """Market seconds that the broker took for the slowest of its last answers."""
+        return self._parts.broker.answer_s * self._speed
+
+    def may_glance(self) -> bool:
+        """Whether a look at the orders alone does. In lock-step a call takes no market time."""
+        return not self._parts.settings.is_lock_step and needs_only_orders(self._parts.memory.state)
+
+    def must_glance_first(self) -> bool:
+        """Whether even clock B's whole look would come too late for shares that may be naked."""
+        return self.may_glance() and not has_time_for_rest(self.answer_market_s)
 
     def looked(self) -> None:
         """Note that the broker has just been asked."""
         self._pace.looked()
 
-    def _early_turn(self) -> Turn | None:
+    def _early_turn(self, is_glance: bool) -> Turn | None:
         try:
             reading = self._parts.market_clock.reading()
         except SystemFault:
             return None
-        self.is_early = True
+        self.is_early, self.is_glance = True, is_glance
         return Turn(reading, None)

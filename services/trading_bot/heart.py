@@ -11,7 +11,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.trading_bot.brain.ward import switched_off
 from services.trading_bot.coverage import coverage, coverage_pct
+from services.trading_bot.drifts import feed_drift
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
@@ -20,6 +22,8 @@ from shared.telemetry.logs import log_event
 from shared.telemetry.notify import Beat
 
 STATUS_EVERY_S = 1.0
+FAILED_TRIES_MAX = 10
+"""Connections in a row that came to nothing, even if each listened for a moment."""
 BEAT_EVERY_S = 0.5
 """Fast turns (lock-step) share a beat; the supervisor hears of every few."""
 
@@ -43,20 +47,31 @@ def judge_health(
     """
     if isinstance(broker_fault, SchemaFault):
         return Health("FAILED", f"FAILED_API_SCHEMA: {broker_fault}", str(FailureClass.SCHEMA))
+    if parts.drifts.orders:
+        words = f"FAILED_API_SCHEMA: {parts.drifts.orders}"
+        return Health("FAILED", words, str(FailureClass.SCHEMA))
     if unresolved is not None:
         return Health("FAILED", f"FAILED_RISK: unresolved, {unresolved}", str(FailureClass.RISK))
     if broker_fault is not None:
         return Health("DEGRADED", f"the broker cannot be asked: {broker_fault}")
     if not parts.memory.is_writable:
         return Health("DEGRADED", f"the trading state cannot be saved: {parts.memory.fault}")
-    if parts.stream is not None and not parts.stream.listening:
+    stream = parts.stream
+    if stream is not None and stream.failed_tries >= FAILED_TRIES_MAX:
+        words = f"the trade stream failed {stream.failed_tries} times in a row"
+        return Health("DEGRADED", f"{words}: {stream.state.reason or 'it never lasts'}")
+    if stream is not None and not stream.listening:
         return Health("DEGRADED", "the trade stream does not listen")
     if parts.market.fault is not None:
         return Health("DEGRADED", f"market data: {parts.market.fault}")
+    drift = feed_drift(parts.market.feeds) or parts.drifts.data
+    if drift:
+        return Health("DEGRADED", f"market data breaks its contract: {drift}")
     unknown = len(parts.memory.state.unknown_outcomes)
     if unknown:
         return Health("DEGRADED", f"{unknown} orders with unknown outcome")
-    return Health("OK", "")
+    off = switched_off(parts.policy.strategies.values())
+    return Health("DEGRADED", off) if off else Health("OK", "")
 
 
 class Heart:
@@ -132,4 +147,4 @@ def _metrics(status: StatusFacts, turn_s: float) -> Mapping[str, float]:
     }
     if equity is not None:
         metrics["equity"] = float(equity)
-    return metrics
+    return {**metrics, **status.doors.metrics}

@@ -1,4 +1,4 @@
-"""Indicators over plain floats: true range, EMA, rate of change, rolling high.
+"""Indicators over plain floats: true range, averages, rates, extremes, decay.
 
 Floats live here and in the strategies only; from the signal on money is Decimal. Every function
 takes the oldest value first, reads no clock, and raises ValueError when it is given too few
@@ -8,6 +8,11 @@ values: an indicator that is not warm has no value, and zero would be a lie.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import isfinite, isnan, pow, sqrt
+
+ATR_MAX = 1_000.0
+"""Dollars; no average true range above it is believed."""
 
 
 def _require(count: int, needed: int, name: str) -> None:
@@ -35,11 +40,16 @@ def true_ranges(
 def average_true_range(
     highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int
 ) -> float:
-    """Return the mean true range of the last `period` bars, in dollars (period + 1 bars)."""
+    """Return the mean true range of the last `period` bars, in dollars (period + 1 bars), between
+    0 and ATR_MAX. Raises ValueError for NaN and infinity: they never travel.
+    """
     _require(len(closes), period + 1, "average_true_range")
     start = -period - 1
-    ranges = true_ranges(highs[start:], lows[start:], closes[start:])
-    return sum(ranges) / period
+    highs, lows, closes = highs[start:], lows[start:], closes[start:]
+    # Looked at before: a comparison with NaN would hide it.
+    if not isfinite(sum(highs) + sum(lows) + sum(closes)):
+        raise ValueError("average_true_range of prices that are no numbers")
+    return min(ATR_MAX, sum(true_ranges(highs, lows, closes)) / period)
 
 
 def exponential_average(values: Sequence[float], period: int) -> float:
@@ -68,3 +78,34 @@ def rolling_high(values: Sequence[float], period: int) -> float:
     """Return the highest of the last `period` values."""
     _require(len(values), period, "rolling_high")
     return max(values[-period:])
+
+
+def rolling_low(values: Sequence[float], period: int) -> float:
+    """Return the lowest of the last `period` values."""
+    _require(len(values), period, "rolling_low")
+    return min(values[-period:])
+
+
+def mean_and_deviation(values: Sequence[float], period: int) -> tuple[float, float]:
+    """Return mean and standard deviation (of the whole, not of a sample) of the last values."""
+    _require(len(values), period, "mean_and_deviation")
+    last = values[-period:]
+    mean = sum(last) / period
+    return mean, sqrt(sum((value - mean) ** 2 for value in last) / period)
+
+
+def efficiency(values: Sequence[float]) -> float:
+    """Return the way from first to last as a share of the whole way gone: 0 (none) to 1."""
+    _require(len(values), 2, "efficiency")
+    gone = sum(abs(after - before) for before, after in pairwise(values))
+    return min(1.0, abs(values[-1] - values[0]) / gone) if gone > 0 else 0.0
+
+
+def decayed(age_s: float, half_life_s: float) -> float:
+    """Return what is left of a thing of that age, 1 (new, or from the future) down to 0.
+
+    Raises ValueError for NaN and for a half-life that is not above 0.
+    """
+    if isnan(age_s) or not half_life_s > 0:
+        raise ValueError(f"decayed: no age {age_s} with half-life {half_life_s}")
+    return pow(0.5, max(0.0, age_s) / half_life_s)

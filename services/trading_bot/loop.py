@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime
 
-from services.trading_bot.decision import Decision, Facts
+from services.trading_bot.brain.ward import rows_of
+from services.trading_bot.decision import NOTHING, Decision, Facts
 from services.trading_bot.execution.acting import Actor
 from services.trading_bot.execution.patience import EXTENSION_S, SLOW_S
-from services.trading_bot.gather import Picture
 from services.trading_bot.haste import TURN_TIMEOUT_S, Haste
 from services.trading_bot.heart import Heart, judge_health
-from services.trading_bot.money import MoneyWatch
+from services.trading_bot.partial_entry import is_told_by_orders
 from services.trading_bot.parts import Parts
-from services.trading_bot.plan import plan_break_glass, plan_follow_up, plan_turn
+from services.trading_bot.plan import plan_at_a_glance, plan_break_glass, plan_follow_up, plan_turn
 from services.trading_bot.reconciling import Reconciler
+from services.trading_bot.sight import Sight
 from services.trading_bot.standing import is_secure, judge_standing
-from services.trading_bot.statements import StatementWatch
 from services.trading_bot.status import StatusFacts
+from services.trading_bot.thrift import Thrift
 from shared.errors import ConfigFault, RiskFault, SchemaFault, SystemFault, TransientFault
-from shared.events.types import Event, OrderSeen, OutboxWritten
+from shared.events.types import OutboxWritten
 from shared.models.orders import OrderRole
 from shared.models.trading_state import TradingState
 from shared.ports import Turn
+from shared.resilience.door_standing import standing_of_all
 from shared.telemetry.logs import log_event
 
 TIME_LOST_AFTER_S = 10.0
@@ -51,13 +52,12 @@ class Loop:
         self._may_enter = may_enter
         self._logger = logging.getLogger("loop")
         self._reconciler = Reconciler(parts)
-        self._money = MoneyWatch(parts)
-        self._statements = StatementWatch(parts)
+        self._sight = Sight(parts, self._reconciler)
         self._actor = Actor(parts)
         self._heart = Heart(parts)
         self._haste = Haste(parts)
+        self._thrift = Thrift(parts, self._reconciler)
         self._turn: Turn | None = None
-        self._picture: Picture | None = None
         self._standing_down = False
         self._beat_s = self._turn_at_s = parts.clock.monotonic_s()
 
@@ -71,6 +71,10 @@ class Loop:
                 elif turn.ended:
                     self.idle(None)
                     self._parts.clock.wait(stop, TURN_TIMEOUT_S)
+                elif self._haste.is_glance and self._sight.picture is not None:
+                    self._short_turn(turn)
+                elif self._thrift.may_skip():
+                    self._short_turn(turn, looks=False)
                 else:
                     self._whole_turn(turn, stop)
             self._stand_down()
@@ -104,16 +108,32 @@ class Loop:
             parts.notifier.extend_timeout(EXTENSION_S)
         self._turn, self._turn_at_s = turn, started_s
         parts.market.refresh(turn.minute)
-        self._picture = self._see(turn)
+        if self._sight.picture is not None and self._haste.must_glance_first():
+            self._act_at_a_glance(turn)
+        self._sight.see(turn)
         self._hear(turn)
-        if self._picture is not None:
+        if self._sight.picture is not None:
             self._work(turn)
         elif isinstance(parts.eye.fault, SchemaFault):
             self._carry_out(plan_break_glass(self._facts(turn)), turn)
         self._haste.looked()
-        parts.desk.verify(self._facts(turn), None if self._picture else parts.eye.fault)
+        self._thrift.looked()
+        parts.desk.verify(self._facts(turn), None if self._sight.picture else parts.eye.fault)
         self._keep_books()
         self._judge_start()
+        self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
+
+    def _short_turn(self, turn: Turn, *, looks: bool = True) -> None:
+        """Look at the orders alone, and do what they demand: no more lies between a fill and its
+        stop. Everything else waits for clock B; without a look nothing is decided."""
+        parts, started_s = self._parts, self._parts.clock.monotonic_s()
+        self._turn, self._turn_at_s = turn, started_s
+        parts.market.refresh(turn.minute)
+        self._hear(turn)
+        if looks:
+            self._act_at_a_glance(turn)
+            self._haste.looked()
+        self._keep_books()
         self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
 
     def _whole_turn(self, turn: Turn, stop: threading.Event) -> None:
@@ -126,7 +146,7 @@ class Loop:
                 self.idle(TransientFault("the trade stream is away; the replay waits for it"))
             else:
                 self.turn(turn)
-                if self._picture is not None or not parts.settings.is_lock_step:
+                if self._sight.picture is not None or not parts.settings.is_lock_step:
                     return
             parts.clock.wait(stop, REPEAT_PAUSE_S)
 
@@ -176,71 +196,58 @@ class Loop:
 
     # --- gather
 
-    def _see(self, turn: Turn) -> Picture | None:
-        """Read the broker and book what it shows; None when it cannot be asked."""
-        parts, now = self._parts, turn.reading.now
-        hints = parts.stream.drain() if parts.stream is not None else ()
-        picture = self._look(now)
-        if picture is None:
-            return None
-        if picture.account.account_id != parts.memory.state.account_id:
-            raise TransientFault("the broker shows another account: starting anew with its state")
-        events: list[Event] = []
-        if not parts.settings.is_lock_step:
-            # In lock-step the stream's timing must not decide anything; REST shows the same.
-            events += [OrderSeen(hint.order, now) for hint in hints]
-        parts.memory.book([*events, *parts.eye.news(picture)])
-        self._money.book(picture)
-        self._reconciler.run(picture)
-        self._statements.run(picture, turn.reading)
-        return picture
-
-    def _look(self, now: datetime) -> Picture | None:
-        picture = self._parts.eye.look(self._parts.memory.state, now)
-        is_half = picture is not None and picture.positions is None
-        # In lock-step the exchange waits: a half picture must not change the replay.
-        return None if is_half and self._parts.settings.is_lock_step else picture
-
     def _facts(self, turn: Turn) -> Facts:
-        parts, picture = self._parts, self._picture
-        verdict = judge_standing(parts, turn, parts.eye.fault, self._reconciler)
+        parts = self._parts
+        state = judge_standing(parts, turn, parts.eye.fault, self._reconciler).state
+        if self._standing_down and state is TradingState.ACTIVE:
+            state = TradingState.REDUCING
         note = parts.stop_file.read() if parts.stop_file.is_set() else None
         flatten = note is not None and note.flatten
         return Facts(
             reading=turn.reading,
             state=parts.memory.state,
-            trading_state=self._restricted(verdict.state),
+            trading_state=state,
             account=parts.eye.account,
-            broker_positions=picture.positions if picture is not None else None,
+            broker_positions=self._sight.positions,
             market=parts.market.snapshot(turn.reading.now),
             policy=parts.policy,
             reconcile_age_s=self._reconciler.age_s(turn.reading.now),
             decided=self._actor.decided,
             may_enter=self._may_enter and not self._haste.is_early,
             flatten="operator: emergency stop with flatten" if flatten else None,
+            answer_s=self._haste.answer_market_s,
         )
-
-    def _restricted(self, state: TradingState) -> TradingState:
-        is_active = state is TradingState.ACTIVE
-        return TradingState.REDUCING if is_active and self._standing_down else state
 
     # --- plan, record, act
 
     def _work(self, turn: Turn) -> None:
-        parts = self._parts
         self._settle(turn)
-        decision = plan_turn(self._facts(turn))
+        self._act_on(plan_turn(self._facts(turn)), turn)
+        self._sight.end_glance()
+
+    def _act_at_a_glance(self, turn: Turn) -> None:
+        """Do what the orders alone demand."""
+        if self._sight.glance(turn):
+            self._act_on(plan_at_a_glance(self._facts(turn)), turn)
+        self._sight.end_glance()
+
+    def _act_on(self, decision: Decision, turn: Turn) -> None:
         for _ in range(ROUNDS_MAX):
             self._carry_out(decision, turn)
             if not decision.acts:
                 return
-            picture = self._look(turn.reading.now)
-            if picture is None:
-                return
-            self._picture = picture
-            parts.memory.book(parts.eye.news(picture))
-            self._reconciler.run(picture)
-            decision = plan_follow_up(self._facts(turn))
+            decision = self._follow_up(turn) or NOTHING
+
+    def _follow_up(self, turn: Turn) -> Decision | None:
+        """Look again after acting, and decide; None when the broker cannot be asked."""
+        if self._haste.may_glance():
+            if not self._sight.glance(turn):
+                return None
+            told = plan_at_a_glance(self._facts(turn))
+            if told.acts or all(is_told_by_orders(one) for one in self._parts.memory.state.plans):
+                return told
+            self._carry_out(told, turn)
+        return plan_follow_up(self._facts(turn)) if self._sight.see_again(turn) else None
 
     def _carry_out(self, decision: Decision, turn: Turn) -> None:
         """Record, then act: what is begun survives a death between the two."""
@@ -248,7 +255,7 @@ class Loop:
         self._actor.act(decision, self._facts(turn))
 
     def _settle(self, turn: Turn) -> None:
-        parts, picture = self._parts, self._picture
+        parts, picture = self._parts, self._sight.picture
         if not parts.memory.state.unknown_outcomes or picture is None:
             return
         try:
@@ -272,7 +279,7 @@ class Loop:
         parts.memory.commit()
 
     def _beat(self, turn: Turn | None, fault: SystemFault | None, turn_s: float) -> None:
-        parts, picture = self._parts, self._picture
+        parts, picture = self._parts, self._sight.picture
         verdict = judge_standing(parts, turn, fault, self._reconciler)
         status = StatusFacts(
             state=parts.memory.state,
@@ -285,6 +292,8 @@ class Loop:
             reconcile=self._reconciler.summary,
             feeds=parts.market.feeds,
             gates=tuple(self._actor.gates),
+            strategies=rows_of(parts.policy.strategies.values()),
+            doors=standing_of_all(parts.host),
         )
         health = judge_health(parts, fault, self._reconciler.lasting(RESOLVE_WITHIN_S))
         self._heart.beat(health, status, turn_s)

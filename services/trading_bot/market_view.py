@@ -1,4 +1,4 @@
-"""The bot's window on market.db: buffers grown bar by bar, quotes, feed status, prior closes.
+"""The bot's window on market.db: buffers grown bar by bar, quotes, flow, feed status, closes.
 
 Buffers are reused from turn to turn; only rows that are new since the last one are read. In
 lock-step nothing later than the released minute is ever shown, whatever the store holds.
@@ -6,16 +6,22 @@ lock-step nothing later than the released minute is ever shown, whatever the sto
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 
+from services.trading_bot.brain.universe import SYMBOLS_MAX, choose_universe, slot_of
 from shared.errors import TransientFault
+from shared.models.flow import FLOW_WINDOW, NO_FLOW, DarkPrint, FlowAlert, FlowView
 from shared.models.market import Candle, CandleBuffer, Quote
 from shared.models.trading_day import trading_day
+from shared.persistence.market_flow import FlowStoreReader
 from shared.persistence.market_rows import FeedStatus
 from shared.persistence.market_store import NEW_CANDLES_MAX, MarketStoreReader
 from shared.ports import MarketSnapshot
+from shared.telemetry.logs import log_event
 
 BUFFER_BARS = 120
 WARM_BARS = 30
@@ -24,8 +30,20 @@ WARM_BARS = 30
 class MarketView:
     """What the market shows at this turn. `fault` says why the last refresh failed, or None."""
 
-    def __init__(self, store: MarketStoreReader, symbols: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: MarketStoreReader,
+        symbols: Sequence[str],
+        flow_store: FlowStoreReader | None = None,
+    ) -> None:
         self._store = store
+        self._flow_store = flow_store
+        """None: nobody in use reads flow, so none is read."""
+        self._flow_rows: tuple[Sequence[FlowAlert], Sequence[DarkPrint]] = ((), ())
+        self._flow_newest: tuple[datetime | None, datetime | None] | None = None
+        self._universe: frozenset[str] | None = None
+        self._slot: tuple[datetime, int] | None = None
+        """Slot of the universe, and how many symbols had bars when it was chosen."""
         self.symbols = tuple(sorted(symbols))
         self.buffers = {
             symbol: CandleBuffer(symbol, BUFFER_BARS, WARM_BARS) for symbol in self.symbols
@@ -62,6 +80,7 @@ class MarketView:
             stored = self._store.quotes()
             feeds = tuple(self._store.feed_status())
             stored_minute = self._store.minute() if minute is not None else None
+            self._read_flow()
         except TransientFault as fault:
             self.fault = fault
             return
@@ -81,6 +100,21 @@ class MarketView:
         self.quotes = {}
         self._later = []
         self._prior = {}
+        self._flow_rows, self._flow_newest = ((), ()), None
+        self._slot = self._universe = None
+
+    def _read_flow(self) -> None:
+        """Read the last hour of flow when its newest rows are others than last time."""
+        if self._flow_store is None:
+            return
+        newest = self._flow_store.newest()
+        if newest == self._flow_newest:
+            return
+        latest = max((at for at in newest if at is not None), default=None)
+        if latest is not None:
+            since = latest - FLOW_WINDOW
+            self._flow_rows = self._flow_store.poll(since), self._flow_store.prints(since)
+        self._flow_newest = newest
 
     def _new_candles(self) -> tuple[list[Candle], int]:
         """Return all candles since the row that is known, and the row to go on with: the store
@@ -119,8 +153,31 @@ class MarketView:
             self.buffers[symbol] = buffer
 
     def snapshot(self, now: datetime) -> MarketSnapshot:
-        """Return the moment as strategies see it."""
-        return MarketSnapshot(now=now, buffers=self.buffers, quotes=self.quotes)
+        """Return the moment as strategies see it; clock C strikes here, in market time."""
+        flow = FlowView.at(now, *self._flow_rows) if self._flow_store is not None else NO_FLOW
+        return MarketSnapshot(
+            now=now,
+            buffers=MappingProxyType(self.buffers),
+            quotes=MappingProxyType(self.quotes),
+            flow=flow,
+            universe=self._universe_at(now, flow),
+        )
+
+    def _universe_at(self, now: datetime, flow: FlowView) -> frozenset[str] | None:
+        if len(self.symbols) <= SYMBOLS_MAX:
+            return None
+        # A history that comes in after the slot began is a reason to choose again.
+        seen = sum(1 for buffer in self.buffers.values() if buffer.last is not None)
+        slot = slot_of(now), seen
+        if slot != self._slot or self._universe is None:
+            chosen = choose_universe(self.buffers, flow, slot[0])
+            if chosen != self._universe:
+                message = (
+                    f"{len(chosen)} of {len(self.symbols)} symbols: {', '.join(sorted(chosen))}"
+                )
+                log_event(logging.getLogger("clock_c"), "universe_chosen", message)
+            self._slot, self._universe = slot, chosen
+        return self._universe
 
     def data_age_s(self, now: datetime, minute: datetime | None) -> float | None:
         """Return the market seconds since the newest price of any symbol, None without one.

@@ -16,6 +16,7 @@ from shared.clock import Clock
 from shared.errors import TransientFault
 from shared.events.apply import apply
 from shared.events.codec import event_to_json
+from shared.events.handlers import Change, EventHandlers
 from shared.events.types import EquitySeen, Event, ExternalsObserved, LossReadingCounted, Reconciled
 from shared.models.state_codec import StateEncoder
 from shared.models.trading_state import BotState
@@ -43,6 +44,8 @@ class Memory:
         self.state = state
         self.fault: TransientFault | None = None
         """Why the disk refuses, None while it does not."""
+        self.handlers = EventHandlers(self._handler_failed)
+        """They hear of every change, before it is journaled; what they do is theirs alone."""
         self._journal = journal
         self._store = store
         self._clock = clock
@@ -75,10 +78,14 @@ class Memory:
             if self.state is before:
                 continue
             self._unsaved = True
+            self.handlers.tell(Change(event, before, self.state))
             if not isinstance(event, _READINGS):
                 self._urgent = True
                 self._owed.append(event_to_json(event))
         return self._journal_owed()
+
+    def _handler_failed(self, words: str) -> None:
+        log_event(self._logger, "handler_failed", words, level=logging.ERROR)
 
     def _journal_owed(self) -> bool:
         if not self._owed:

@@ -8,7 +8,9 @@ from typing import Protocol
 from services.trading_bot.books import Books
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
+from services.trading_bot.drifts import Drifts
 from services.trading_bot.execution.door import OrderDoor
+from services.trading_bot.execution.patience import PatientBroker
 from services.trading_bot.execution.settling import Settler
 from services.trading_bot.gather import BrokerEye
 from services.trading_bot.market_view import MarketView
@@ -18,8 +20,10 @@ from shared.clock import Clock
 from shared.config.settings import Settings
 from shared.models.broker import TradeUpdate
 from shared.persistence.emergency_stop import EmergencyStopFile
-from shared.ports import Broker, MarketClock
+from shared.ports import MarketClock
+from shared.resilience.door_rules import DoorHost
 from shared.telemetry.notify import Notifier
+from shared.vendors.websocket_link import LinkState
 
 
 class TradeHints(Protocol):
@@ -32,6 +36,14 @@ class TradeHints(Protocol):
     @property
     def gaps(self) -> int:
         """How often the connection was lost; each loss may have hidden events."""
+
+    @property
+    def failed_tries(self) -> int:
+        """Connections in a row that came to nothing."""
+
+    @property
+    def state(self) -> LinkState:
+        """connecting, live or down, and why."""
 
     @property
     def has_news(self) -> bool:
@@ -48,7 +60,7 @@ class Parts:
     settings: Settings
     clock: Clock
     notifier: Notifier
-    broker: Broker
+    broker: PatientBroker
     market_clock: MarketClock
     stream: TradeHints | None
     market: MarketView
@@ -61,3 +73,6 @@ class Parts:
     stop_file: EmergencyStopFile
     supervision: Supervision
     policy: Policy
+    drifts: Drifts
+    host: DoorHost
+    """What the doors of this process share: its end, its word to the supervisor, their standing."""

@@ -11,7 +11,9 @@ from functools import partial
 
 from services.trading_bot.decision import NOTHING, Decision, Facts, safely
 from services.trading_bot.entries import plan_entry
+from services.trading_bot.partial_entry import is_told_by_orders
 from services.trading_bot.sequences import advance
+from services.trading_bot.trailing import watch_trails
 from services.trading_bot.unseen import advance_unseen, begin_unseen
 from services.trading_bot.watch import watch_coverage, watch_entries, watch_exits
 from shared.events.apply import apply_all
@@ -33,9 +35,19 @@ def plan_turn(facts: Facts) -> Decision:
 def plan_follow_up(facts: Facts) -> Decision:
     """Return what running plans, overdue entries, gaps and exits demand; never an entry."""
     found = NOTHING
-    for look in (watch_entries, watch_coverage, watch_exits):
+    for look in (watch_entries, watch_coverage, watch_exits, watch_trails):
         found += look(_after(facts, found))
     return found + _advance_all(advance, _after(facts, found))
+
+
+def plan_at_a_glance(facts: Facts) -> Decision:
+    """Return what the orders alone demand: overdue and partly filled entries, up to their stop."""
+    found = watch_entries(facts)
+    return found + _advance_all(_advance_told, _after(facts, found))
+
+
+def _advance_told(plan: Plan, facts: Facts) -> Decision:
+    return advance(plan, facts) if is_told_by_orders(plan) else NOTHING
 
 
 def plan_break_glass(facts: Facts) -> Decision:

@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
 from services.trading_bot.decision import Cancel, Decision, Facts, Note
 from shared.events.types import PlanDone, PlanStepped
-from shared.models.orders import Order, OrderRole, OrderType
-from shared.models.plans import Plan
+from shared.models.orders import Order, OrderRole, OrderStatus, OrderType
+from shared.models.plans import PLAN_STEPS, Plan, PlanKind
+from shared.models.trading_state import BotState
+
+ANSWER_PATIENCE = timedelta(seconds=20)
+"""Market time that a cancellation or a replacement gets before it is asked for again."""
+UNHEARD_PATIENCE = timedelta(seconds=1)
+"""The same for a cancellation of which the broker shows no sign: it may never have arrived."""
+
+
+def start_plan(
+    facts: Facts,
+    kind: PlanKind,
+    position_key: str,
+    why: tuple[str, str],
+    wanted: Mapping[str, str] | None = None,
+) -> Plan:
+    """Return a new plan at its first step; `why` is the reason and who asked for it.
+
+    The id counts the position's plans by time, so that a later one never looks like an old one.
+    """
+    reason, by = why
+    symbol = facts.state.orders[position_key].symbol
+    stamp = int(facts.now.timestamp() * 1000)
+    return Plan(
+        plan_id=f"{kind.value}:{position_key}:{stamp}",
+        kind=kind,
+        symbol=symbol,
+        position_key=position_key,
+        step=PLAN_STEPS[kind][0],
+        started_at=facts.now,
+        updated_at=facts.now,
+        reason=reason,
+        by=by,
+        facts=wanted or {},
+    )
 
 
 def step(plan: Plan, name: str, facts: Facts, attempts: int = 0) -> Decision:
@@ -29,20 +66,46 @@ def group(plan: Plan, facts: Facts) -> tuple[Order, ...]:
 
 
 def cancels(orders: list[Order], reason: str) -> Decision:
-    """Ask once per group: the broker takes its other members along."""
-    groups = {order.parent_id or order.client_order_id: order for order in reversed(orders)}
+    """Ask once per group: the broker takes its other members along. An order that is just being
+    replaced refuses (rule 4), and its successor is none yet.
+    """
+    changing = {one.broker_order_id for one in orders if one.status is OrderStatus.PENDING_REPLACE}
+    groups: dict[str, Order] = {}
+    for order in orders:
+        is_changing = order.broker_order_id in changing or order.replaces in changing
+        if order.broker_order_id is not None and not is_changing:
+            groups.setdefault(order.parent_id or order.client_order_id, order)
     return Decision(
         cancels=tuple(
-            Cancel(order.broker_order_id, order.client_order_id, order.symbol, reason)
-            for order in reversed(groups.values())
-            if order.broker_order_id is not None
+            Cancel(order.broker_order_id or "", order.client_order_id, order.symbol, reason)
+            for order in groups.values()
         )
     )
 
 
+def must_ask_again(plan: Plan, orders: Sequence[Order], facts: Facts) -> bool:
+    """Whether a cancellation has waited long enough for its end, or for a sign of its arrival."""
+    unheard = any(order.status is not OrderStatus.PENDING_CANCEL for order in orders)
+    return facts.now - plan.updated_at >= (UNHEARD_PATIENCE if unheard else ANSWER_PATIENCE)
+
+
 def live(plan: Plan, facts: Facts) -> list[Order]:
     """Return the orders of the plan's position that still work."""
-    return [order for order in group(plan, facts) if order.status.is_live]
+    return [
+        order
+        for order in group(plan, facts)
+        if order.status.is_live and not _is_void(order, facts.state)
+    ]
+
+
+def _is_void(order: Order, state: BotState) -> bool:
+    """Whether it is a change of unknown outcome whose order has ended: it can replace nothing any
+    more, and no exit waits for it.
+    """
+    if order.status is not OrderStatus.UNKNOWN or order.replaces is None:
+        return False
+    old = state.orders.by_broker_id(order.replaces)
+    return old is not None and old.status.is_terminal and old.status is not OrderStatus.REPLACED
 
 
 def sent_since(plan: Plan, facts: Facts, role: OrderRole, kind: OrderType) -> Order | None:

@@ -182,6 +182,32 @@ def target_patch(holding: Holding, target: Order, limit: Decimal, reason: str) -
     return Send(request, order_of(request, OrderRole.EXIT, position.position_key))
 
 
+def stop_patch(holding: Holding, leg: Order, stop: Decimal, reason: str) -> Send:
+    """Return the PATCH that moves a stop leg; the old one stands until the broker replaced it.
+
+    The change stays in its leg's group, so that the group's shares are counted once.
+    """
+    position = holding.position
+    request = OrderRequest(
+        client_order_id=_sequenced_id(holding, REPLACE),
+        purpose=Purpose.PROTECT,
+        symbol=position.symbol,
+        side=leg.side,
+        qty=leg.remaining_qty,
+        type=leg.type,
+        order_class=leg.order_class,
+        time_in_force=leg.time_in_force,
+        stop_price=stop,
+        take_profit_price=position.target_price,
+        strategy=position.strategy,
+        created_at=holding.now,
+        reason=reason,
+        replaces=leg.broker_order_id,
+    )
+    order = order_of(request, OrderRole.STOP, position.position_key)
+    return Send(request, replace(order, parent_id=leg.parent_id))
+
+
 def resend_of(order: Order, purpose: Purpose) -> OrderRequest:
     """Return the request of a recorded order, to be sent again under its own id (rule 10)."""
     if order.created_at is None:

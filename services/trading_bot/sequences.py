@@ -6,13 +6,22 @@ plan goes on after a restart exactly as it would have gone on without one (rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable
 from decimal import Decimal
 
 from services.trading_bot.coverage import coverage, is_stale, whole
 from services.trading_bot.decision import NOTHING, Decision, Facts
-from services.trading_bot.plan_steps import cancels, done, live, sent_since, step
+from services.trading_bot.partial_entry import ENTRY_STEPS
+from services.trading_bot.plan_steps import (
+    ANSWER_PATIENCE,
+    cancels,
+    done,
+    live,
+    must_ask_again,
+    sent_since,
+    start_plan,
+    step,
+)
 from services.trading_bot.sends import (
     Holding,
     exit_limit,
@@ -21,18 +30,15 @@ from services.trading_bot.sends import (
     target_patch,
     trailing_send,
 )
+from services.trading_bot.trailing import advance_trail
 from services.trading_bot.unseen import ask_to_close
-from services.trading_bot.watch import PARTIAL_PATIENCE, overdue, start_plan, stop_distance
+from services.trading_bot.watch import stop_distance
 from shared.events.types import PlanStarted
 from shared.models.numbers import CENT, round_to_tick
 from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, OrderType
 from shared.models.plans import Plan, PlanKind
 from shared.models.portfolio import Position
 
-ANSWER_PATIENCE = timedelta(seconds=20)
-"""Market time that a cancellation or a replacement gets before it is asked for again."""
-UNHEARD_PATIENCE = timedelta(seconds=1)
-"""The same for a cancellation of which the broker shows no sign: it may never have arrived."""
 ATTEMPTS_MAX = 3
 _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.NOT_SENT})
 
@@ -42,8 +48,8 @@ def advance(plan: Plan, facts: Facts) -> Decision:
     position = facts.state.positions.get(plan.symbol)
     if position is not None and position.position_key != plan.position_key:
         position = None
-    if plan.kind is PlanKind.PARTIAL_ENTRY and plan.step in ("cancel_rest", "await_cancel"):
-        return _ENTRY_STEPS[plan.step](plan, facts)
+    if plan.kind is PlanKind.PARTIAL_ENTRY and plan.step in ENTRY_STEPS:
+        return ENTRY_STEPS[plan.step](plan, facts)
     if position is None:
         return _leave_nothing_behind(plan, facts)
     return _STEPS[plan.kind](plan, facts, Holding(facts.state, position, facts.now))
@@ -55,45 +61,6 @@ def _leave_nothing_behind(plan: Plan, facts: Facts) -> Decision:
     if not living:
         return done(plan, "flat", facts)
     return cancels(living, "the position is closed")
-
-
-# --- partial entries
-
-
-def _cancel_rest(plan: Plan, facts: Facts) -> Decision:
-    entry = facts.state.orders.get(plan.position_key)
-    if entry is None or not entry.status.is_live:
-        return step(plan, "await_cancel", facts)
-    # Later fills stamp the order anew: what counts is when the first one was seen (rule 2).
-    first_fill = min(plan.started_at, entry.filled_at or plan.started_at)
-    if overdue(entry, facts) is None and facts.now - first_fill < PARTIAL_PATIENCE:
-        return NOTHING
-    return cancels([entry], plan.reason) + step(plan, "await_cancel", facts)
-
-
-def _await_rest(plan: Plan, facts: Facts) -> Decision:
-    entry = facts.state.orders.get(plan.position_key)
-    if entry is None or entry.status is OrderStatus.FILLED:
-        return done(plan, "filled after all, its legs protect it", facts)
-    if entry.status.is_live:
-        if not _must_ask_again(plan, [entry], facts):
-            return NOTHING
-        return cancels([entry], plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
-    if plan.symbol not in facts.state.positions:
-        return done(plan, "nothing was filled", facts)
-    return step(plan, "send_oco", facts)
-
-
-def _must_ask_again(plan: Plan, orders: Sequence[Order], facts: Facts) -> bool:
-    """Whether a cancellation has waited long enough for its end, or for a sign of its arrival."""
-    unheard = any(order.status is not OrderStatus.PENDING_CANCEL for order in orders)
-    return facts.now - plan.updated_at >= (UNHEARD_PATIENCE if unheard else ANSWER_PATIENCE)
-
-
-_ENTRY_STEPS: dict[str, Callable[[Plan, Facts], Decision]] = {
-    "cancel_rest": _cancel_rest,
-    "await_cancel": _await_rest,
-}
 
 
 # --- protection
@@ -123,7 +90,7 @@ def _clear_way(plan: Plan, facts: Facts) -> Decision:
         return step(plan, "send_oco", facts)
     if facts.account is None or not facts.account.may_trade:
         return NOTHING
-    if plan.step == "await_clear" and not _must_ask_again(plan, stale, facts):
+    if plan.step == "await_clear" and not must_ask_again(plan, stale, facts):
         return NOTHING
     return cancels(stale, plan.reason) + step(plan, "await_clear", facts, plan.attempts + 1)
 
@@ -201,7 +168,7 @@ def _await_legs(plan: Plan, facts: Facts) -> Decision:
     living = live(plan, facts)
     if not living:
         return step(plan, "send_exit", facts)
-    if not _must_ask_again(plan, living, facts):
+    if not must_ask_again(plan, living, facts):
         return NOTHING
     return cancels(living, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
 
@@ -296,4 +263,5 @@ _STEPS: dict[PlanKind, Callable[[Plan, Facts, Holding], Decision]] = {
     PlanKind.PROTECT: _protect,
     PlanKind.CLOSE: _close,
     PlanKind.REPLACE: _replace,
+    PlanKind.TRAIL: advance_trail,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.trading_bot.coverage import coverage, gaps_out_of_grace
+from services.trading_bot.drifts import feed_drift
 from services.trading_bot.parts import Parts
 from services.trading_bot.reconciling import Reconciler
 from shared.errors import SchemaFault, SystemFault
@@ -26,8 +27,9 @@ def judge_standing(
             pause_reason=state.operator.reason,
             holds=state.holds,
             order_contract_fault=(
-                str(broker_fault) if isinstance(broker_fault, SchemaFault) else ""
+                str(broker_fault) if isinstance(broker_fault, SchemaFault) else parts.drifts.orders
             ),
+            data_contract_fault=feed_drift(parts.market.feeds) or parts.drifts.data,
             data_age_s=(
                 parts.market.data_age_s(now, turn.minute)
                 if turn is not None and now is not None and parts.market.fault is None

@@ -16,17 +16,20 @@ from typing import TypeVar
 
 from services.trading_bot.account_state import judge_payload, open_memory
 from services.trading_bot.books import Books
+from services.trading_bot.brain.roster import make_strategies, needs_flow
+from services.trading_bot.brain.universe import SYMBOLS_MAX
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
 from services.trading_bot.execution.door import OrderDoor
 from services.trading_bot.execution.patience import EXTENSION_S, PatientBroker
 from services.trading_bot.execution.settling import Settler
+from services.trading_bot.exits import exit_rules_of
 from services.trading_bot.gather import BrokerEye
+from services.trading_bot.listeners import add_listeners
 from services.trading_bot.market_view import MarketView
 from services.trading_bot.memory import Memory
 from services.trading_bot.orders_log import OrdersLog
 from services.trading_bot.parts import Parts, TradeHints
-from services.trading_bot.strategies.registry import make_strategies
 from services.trading_bot.supervision import Supervision
 from shared.clock import Clock
 from shared.commands.spool import CommandSpool
@@ -38,11 +41,12 @@ from shared.models.mode import Mode
 from shared.persistence.emergency_stop import EmergencyStopFile
 from shared.persistence.file_port import REAL, FilePort
 from shared.persistence.ledger import LedgerWriter
+from shared.persistence.market_flow import FlowStoreReader
 from shared.persistence.market_store import MarketStoreReader
 from shared.persistence.state_store import StateStore
 from shared.persistence.trading_lock import TradingLock
-from shared.ports import Broker
 from shared.resilience.classification import fault_from
+from shared.resilience.door_rules import DoorHost
 from shared.telemetry.logs import log_event
 from shared.telemetry.notify import Beat, Notifier
 from shared.vendors.connect import open_broker, open_door, open_market_clock
@@ -142,7 +146,8 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
     )
     waiting.notifier.ready("state loaded, reaching the broker")
     endpoints = waiting.until(lambda: load_endpoints(settings), "the exchange is not known yet")
-    broker = open_broker(settings, endpoints, clock)
+    host = DoorHost(waiting.stop, waiting.notifier.extend_timeout)
+    broker = open_broker(settings, endpoints, clock, host)
     known_account = _account_of(loaded.payload) if ignition.open_stream is None else None
 
     def reach() -> str:
@@ -161,7 +166,7 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
     account_id = waiting.until(reach, "the broker cannot be reached")
     # One slow answer after the other must not look like a hang.
     waiting.notifier.extend_timeout(EXTENSION_S)
-    sim = _sim_status(ignition, endpoints)
+    sim = _sim_status(ignition, endpoints, host)
     epoch = sim.epoch if sim is not None else None
     opened = open_memory(settings, clock, store, loaded, (account_id, epoch))
     # Legs have random client ids: only their stored broker ids tell that they are ours.
@@ -175,14 +180,15 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
     waiting.notifier.extend_timeout(EXTENSION_S)
     _forbid_shorting(broker.forbids_shorting, broker.forbid_shorting)
     patient = PatientBroker(broker, waiting.notifier, clock)
-    return _wire(ignition, endpoints, patient, (opened, desk, _symbols(settings, sim)))
+    wired = (ignition, endpoints, host)
+    return _wire(wired, patient, (opened, desk, _symbols(settings, sim)))
 
 
-def _sim_status(ignition: Ignition, endpoints: Endpoints) -> SimStatus | None:
+def _sim_status(ignition: Ignition, endpoints: Endpoints, host: DoorHost) -> SimStatus | None:
     settings = ignition.settings
     if settings.trading_mode is not Mode.SIM:
         return None
-    door = open_door(settings, endpoints, "sim-status", ignition.clock)
+    door = open_door(settings, endpoints, "sim-status", ignition.clock, host)
 
     def ask() -> SimStatus:
         try:
@@ -222,23 +228,31 @@ def _forbid_shorting(forbids: Callable[[], bool], forbid: Callable[[], bool]) ->
 
 
 def _wire(
-    ignition: Ignition,
-    endpoints: Endpoints,
-    broker: Broker,
+    wired: tuple[Ignition, Endpoints, DoorHost],
+    broker: PatientBroker,
     made: tuple[Memory, CommandDesk, tuple[str, ...]],
 ) -> Parts:
+    ignition, endpoints, host = wired
     settings, clock = ignition.settings, ignition.clock
     memory, desk, symbols = made
+    add_listeners(memory, settings.logs.events)
     orders_log = OrdersLog(settings.logs.orders, clock)
     stream = ignition.open_stream(endpoints) if ignition.open_stream is not None else None
-    market = MarketView(MarketStoreReader(settings.state.market), symbols)
-    strategies = make_strategies(settings.strategies, settings.limits)
+    # A one-shot must secure what is held whatever a strategy's file does; it enters nothing.
+    may_enter = ignition.open_stream is not None
+    strategies = make_strategies(settings.strategies, settings.limits) if may_enter else ()
+    reads_flow = needs_flow(strategies) or len(symbols) > SYMBOLS_MAX
+    market = MarketView(
+        MarketStoreReader(settings.state.market),
+        symbols,
+        FlowStoreReader(settings.state.market) if reads_flow else None,
+    )
     return Parts(
         settings=settings,
         clock=clock,
         notifier=ignition.waiting.notifier,
         broker=broker,
-        market_clock=open_market_clock(settings, endpoints, SERVICE, clock),
+        market_clock=open_market_clock(settings, endpoints, SERVICE, clock, host),
         stream=stream,
         market=market,
         memory=memory,
@@ -253,7 +267,10 @@ def _wire(
             symbols=frozenset(symbols),
             limits=settings.limits,
             strategies={strategy.name: strategy for strategy in strategies},
+            exit_rules=exit_rules_of(strategies),
             exit_at_close=settings.exit_at_close,
             allow_short=settings.allow_short,
         ),
+        drifts=broker.drifts,
+        host=host,
     )

@@ -1,9 +1,13 @@
-"""When the statement is made: after each session, and again while it does not match."""
+"""When the statement is made: after each session, and again while it does not match.
+
+A session whose end nobody saw (a replay jumps over the night, a bot was dead) is compared at the
+next settled moment: every cent since the statement before is accounted for, whenever it is.
+"""
 
 from __future__ import annotations
 
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.trading_bot.gather import Picture
 from services.trading_bot.movements import read_since
@@ -12,6 +16,7 @@ from services.trading_bot.statement import Activities, compare
 from shared.errors import ConfigFault, SystemFault
 from shared.events.types import StatementCompared
 from shared.models.broker import ClockReading
+from shared.models.movements import previous_close
 from shared.models.pnl import Statement
 from shared.models.trading_day import trading_day
 from shared.telemetry.logs import log_event
@@ -30,6 +35,7 @@ class StatementWatch:
         self._parts = parts
         self._logger = logging.getLogger("statement")
         self._tried_at_s = float("-inf")
+        self._tried_for: datetime | None = None
 
     def run(self, picture: Picture, reading: ClockReading) -> None:
         """Make the statement when it is due. A failed read is tried again; never raises it."""
@@ -37,12 +43,13 @@ class StatementWatch:
         day = state.day
         if day is None or not self._is_due(reading):
             return
-        if clock.monotonic_s() - self._tried_at_s < RETRY_S:
+        if self._rests(picture):
             return
-        self._tried_at_s = clock.monotonic_s()
-        before, is_over = state.statement, _is_over(reading, day.date)
+        self._tried_at_s, self._tried_for = clock.monotonic_s(), picture.at
+        before = state.statement
         if before is None:
             # Nothing to count from yet: from here on every cent is accounted for.
+            is_over = _is_over(reading, day.date)
             self._record(Statement(day.date, picture.at, picture.account.cash, is_over))
             return
         try:
@@ -58,25 +65,35 @@ class StatementWatch:
         differences = compare(state, seen)
         # What differs stays open: the next try counts from the same beginning.
         at, cash = (before.at, before.cash) if differences else (picture.at, picture.account.cash)
-        self._record(Statement(day.date, at, cash, is_over, differences))
+        over = _last_over(reading, day.date)
+        self._record(Statement(over, at, cash, before.day <= over, differences))
+
+    def _rests(self, picture: Picture) -> bool:
+        """Whether the last try is too young. A replay knows no real time: each turn may try."""
+        if self._parts.settings.is_lock_step:
+            return self._tried_for == picture.at
+        return self._parts.clock.monotonic_s() - self._tried_at_s < RETRY_S
 
     def _is_due(self, reading: ClockReading) -> bool:
-        """Whether the day's session is over and not compared yet, or something still differs. The
-        first one only marks where to begin: at a moment when nothing can move.
+        """Whether a session is over and not compared yet, or something still differs. The first
+        one only marks where to begin: at a moment when nothing can move.
         """
         state = self._parts.memory.state
         before, day = state.statement, state.day
         if day is None:
             return False
-        is_over = _is_over(reading, day.date)
         if before is None:
-            is_due = is_over or not any(True for _ in state.orders.live())
+            is_due = _is_over(reading, day.date) or not any(True for _ in state.orders.live())
         else:
-            is_made = before.is_final and before.day == day.date
-            is_due = bool(before.differences) or (is_over and not is_made)
+            over = _last_over(reading, day.date)
+            is_made = before.day > over or (before.is_final and before.day == over)
+            is_due = bool(before.differences) or not is_made
         return is_due and self._has_settled(reading)
 
     def _has_settled(self, reading: ClockReading) -> bool:
+        if self._parts.settings.is_lock_step:
+            # Market time stands still during a turn, and nothing lags behind it.
+            return True
         moments = (order.filled_at for order in self._parts.memory.state.orders.values())
         return all(moment is None or reading.now - moment >= PATIENCE for moment in moments)
 
@@ -91,6 +108,13 @@ class StatementWatch:
             + ("cash and fills agree to the cent" if matched else "; ".join(statement.differences)),
             level=logging.INFO if matched else logging.ERROR,
         )
+
+
+def _last_over(reading: ClockReading, day: date) -> date:
+    """Return the newest trading day whose session is over: `day` itself, or the weekday before.
+    On a holiday's morrow that is the holiday: its statement has the days before it, too.
+    """
+    return day if _is_over(reading, day) else trading_day(previous_close(day))
 
 
 def _is_over(reading: ClockReading, day: date) -> bool:

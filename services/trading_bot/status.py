@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from services.trading_bot.brain.clamps import pnl_pct, shown_price
+from services.trading_bot.brain.ward import StrategyRow
 from services.trading_bot.coverage import coverage, coverage_pct
 from services.trading_bot.gates import GateResult
 from shared.clock import utc_text
@@ -18,13 +20,12 @@ from shared.models.pnl import Statement
 from shared.models.portfolio import Account, Position
 from shared.models.trading_state import BotState
 from shared.persistence.market_rows import FeedStatus
+from shared.resilience.door_standing import DoorStanding
 from shared.risk.dollars import DollarLimits
-from shared.risk.trading_state import StateVerdict
+from shared.risk.trading_state import CauseLine, StateVerdict
 
 CLOSED_ORDERS_SHOWN = 30
 _ZERO = Decimal(0)
-_NOT_KEPT: dict[str, object] = {"budgets": [], "breakers": []}
-"""What readers expect and the bot has no numbers for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class StatusFacts:
     reconcile: Mapping[str, object]
     feeds: Sequence[FeedStatus]
     gates: Sequence[GateLine]
+    strategies: Sequence[StrategyRow]
+    doors: DoorStanding
 
 
 def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
@@ -90,10 +93,7 @@ def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
         "peak_equity": _money(pnl.peak_equity),
         "trading_state": facts.verdict.state.value,
         "trading_state_cause": facts.verdict.cause.value,
-        "causes": [
-            {"input": line.cause.value, "state": line.state.value, "reason": line.reason}
-            for line in facts.verdict.causes
-        ],
+        "causes": [_cause_row(line) for line in facts.verdict.causes],
         "emergency_stop_active": facts.emergency_stop,
         "paused": state.operator.paused,
         "positions": [
@@ -107,8 +107,10 @@ def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
         "statement": _statement_row(state.statement),
         "limits": _limit_rows(facts, equity),
         "feeds": [_feed_row(feed, reading) for feed in facts.feeds],
-        **_NOT_KEPT,
+        "budgets": list(facts.doors.budgets),
+        "breakers": list(facts.doors.breakers),
         "gates": [_gate_row(line) for line in facts.gates],
+        "strategies": [_strategy_row(row) for row in facts.strategies],
     }
 
 
@@ -122,9 +124,10 @@ def _price(amount: Decimal | None) -> str | None:
 
 def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> dict[str, object]:
     shown = (facts.broker_positions or {}).get(position.symbol)
-    price = shown.current_price if shown is not None else None
+    price = shown_price(shown.current_price, position.entry_price) if shown is not None else None
     value = position.qty * price if price is not None else None
     gain = position.qty * (price - position.entry_price) if price is not None else None
+    gain_pct = pnl_pct(position.entry_price, price, is_short=position.qty < 0)
     return {
         "symbol": position.symbol,
         "qty": str(position.qty),
@@ -132,6 +135,7 @@ def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> di
         "current_price": _price(price),
         "market_value": _money(value),
         "unrealized_pnl": _money(gain),
+        "unrealized_pnl_pct": _money(gain_pct) if price is not None else None,
         "stop_price": _price(position.stop_price),
         "target_price": _price(position.target_price),
         "stop_confirmed": confirmed,
@@ -220,3 +224,11 @@ def _gate_row(line: GateLine) -> dict[str, object]:
         "passed": result.passed,
         "detail": result.detail,
     }
+
+
+def _strategy_row(row: StrategyRow) -> dict[str, object]:
+    return {"name": row.name, "on": row.is_on, "reason": row.reason, "faults": row.strikes}
+
+
+def _cause_row(line: CauseLine) -> dict[str, object]:
+    return {"input": line.cause.value, "state": line.state.value, "reason": line.reason}

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.trading_bot.decision import NOTHING, BrokerClose, Decision, Facts
-from services.trading_bot.plan_steps import cancels, done, live, step
-from services.trading_bot.watch import OPERATOR, start_plan
+from services.trading_bot.exits import OPERATOR
+from services.trading_bot.plan_steps import cancels, done, live, start_plan, step
 from shared.events.orders import order_from_seen
 from shared.events.types import Event, OrderAdopted, PlanStarted, PlanStepped
 from shared.models.broker import CloseOutcome, CloseRequested, NoPosition, Rejected

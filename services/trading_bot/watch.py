@@ -12,41 +12,16 @@ from functools import partial
 
 from services.trading_bot.coverage import coverage
 from services.trading_bot.decision import Cancel, Decision, Facts, Note, safely
+from services.trading_bot.exits import reason_to_leave
+from services.trading_bot.plan_steps import start_plan
 from shared.events.types import PlanStarted
 from shared.models.orders import Order, OrderRole
-from shared.models.plans import PLAN_STEPS, Plan, PlanKind
+from shared.models.plans import PlanKind
 from shared.models.portfolio import Position
 from shared.models.trading_state import TradingState
 
 ENTRY_DEADLINE = timedelta(seconds=30)
 """Market time after which the unfilled rest of an entry is cancelled (rule 1)."""
-PARTIAL_PATIENCE = timedelta(seconds=2)
-"""Market time from the first fill that a partly filled entry gets for its rest (rule 2)."""
-CLOSE_BEFORE_END = timedelta(minutes=5)
-"""EXIT_AT_CLOSE leaves every position this long before the session ends."""
-STRATEGY = "strategy"
-OPERATOR = "operator"
-
-
-def start_plan(facts: Facts, kind: PlanKind, position_key: str, why: tuple[str, str]) -> Plan:
-    """Return a new plan at its first step; `why` is the reason and who asked for it.
-
-    The id counts the position's plans by time, so that a later one never looks like an old one.
-    """
-    reason, by = why
-    symbol = facts.state.orders[position_key].symbol
-    stamp = int(facts.now.timestamp() * 1000)
-    return Plan(
-        plan_id=f"{kind.value}:{position_key}:{stamp}",
-        kind=kind,
-        symbol=symbol,
-        position_key=position_key,
-        step=PLAN_STEPS[kind][0],
-        started_at=facts.now,
-        updated_at=facts.now,
-        reason=reason,
-        by=by,
-    )
 
 
 def watch_entries(facts: Facts) -> Decision:
@@ -103,8 +78,11 @@ def watch_coverage(facts: Facts) -> Decision:
 
 
 def _is_in_hand(position: Position, facts: Facts) -> bool:
-    """Whether a plan runs, or an entry still fills: then the gap is being closed already."""
-    if any(plan.symbol == position.symbol for plan in facts.state.plans):
+    """Whether a plan runs, or an entry still fills: then the gap is being closed already. Raising
+    the stop closes nothing: whatever else is wanted ends it.
+    """
+    plans = (plan for plan in facts.state.plans if plan.symbol == position.symbol)
+    if any(plan.kind is not PlanKind.TRAIL for plan in plans):
         return True
     return facts.state.entry_working(position.symbol) is not None
 
@@ -119,7 +97,7 @@ def watch_exits(facts: Facts) -> Decision:
 
 
 def _watch_exit(position: Position, facts: Facts) -> Decision:
-    why = _reason_to_leave(position, facts)
+    why = reason_to_leave(position, facts)
     if why is None or _is_in_hand(position, facts):
         return Decision()
     reason, _ = why
@@ -138,23 +116,6 @@ def leaving_kind(facts: Facts) -> PlanKind:
     may_trade = facts.account is not None and facts.account.may_trade
     is_seen = facts.broker_positions is not None
     return PlanKind.REPLACE if facts.reading.is_open and may_trade and is_seen else PlanKind.CLOSE
-
-
-def _reason_to_leave(position: Position, facts: Facts) -> tuple[str, str] | None:
-    if facts.flatten is not None:
-        return facts.flatten, OPERATOR
-    if facts.trading_state is TradingState.HALTED or not facts.reading.is_open:
-        return None
-    policy = facts.policy
-    left = facts.reading.next_close - facts.now
-    if policy.exit_at_close and left <= CLOSE_BEFORE_END:
-        return f"close: the session ends in {left.total_seconds() / 60:.0f} min", STRATEGY
-    strategy = policy.strategies.get(position.strategy)
-    buffer = facts.market.buffers.get(position.symbol)
-    if strategy is None or buffer is None:
-        return None
-    reason = strategy.exit_reason(position, buffer, facts.now)
-    return (reason, STRATEGY) if reason is not None else None
 
 
 def stop_distance(position: Position, price: Decimal | None) -> Decimal | None:

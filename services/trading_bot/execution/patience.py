@@ -6,11 +6,14 @@ like a hung bot. A quick broker costs no word, so that a real hang is still seen
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 
+from services.trading_bot.drifts import Drifts
 from shared.clock import Clock
+from shared.errors import SchemaFault
 from shared.models.broker import (
     Asset,
     BrokerFill,
@@ -20,11 +23,13 @@ from shared.models.broker import (
     SubmitOutcome,
 )
 from shared.models.movements import BrokerMovement
+from shared.models.pnl import EquityPoint
 from shared.models.portfolio import Account, Position
 from shared.ports import Broker
 from shared.risk.approved import Approved
 from shared.telemetry.notify import Notifier
 
+RECENT_CALLS = 4
 SLOW_S = 1.0
 """Real seconds after which a call counts as slow."""
 EXTENSION_S = 15.0
@@ -39,63 +44,81 @@ class PatientBroker:
         self._notifier = notifier
         self._clock = clock
         self._is_slow = False
+        self._took_s: deque[float] = deque((0.0,), maxlen=RECENT_CALLS)
+        self.drifts = Drifts(clock)
+        """Which of the doors broke their contracts."""
+
+    @property
+    def answer_s(self) -> float:
+        """Real seconds that the slowest of the last calls took."""
+        return max(self._took_s)
 
     @contextmanager
-    def _patience(self) -> Iterator[None]:
+    def _patience(self, door: str) -> Iterator[None]:
         began_s = self._clock.monotonic_s()
         if self._is_slow:
             self._notifier.extend_timeout(EXTENSION_S)
         try:
             yield
+        except SchemaFault as fault:
+            self.drifts.note(door, str(fault))
+            raise
+        else:
+            self.drifts.well(door)
         finally:
-            self._is_slow = self._clock.monotonic_s() - began_s >= SLOW_S
+            self._took_s.append(self._clock.monotonic_s() - began_s)
+            self._is_slow = self._took_s[-1] >= SLOW_S
 
     def account(self) -> Account:
-        with self._patience():
+        with self._patience("account"):
             return self._broker.account()
 
     def positions(self) -> tuple[Position, ...]:
-        with self._patience():
+        with self._patience("positions"):
             return self._broker.positions()
 
     def position(self, symbol: str) -> Position | None:
-        with self._patience():
+        with self._patience("position"):
             return self._broker.position(symbol)
 
     def orders(
         self, status: str, *, after: datetime | None = None, symbols: Sequence[str] = ()
     ) -> tuple[BrokerOrder, ...]:
-        with self._patience():
+        with self._patience("orders"):
             return self._broker.orders(status, after=after, symbols=symbols)
 
     def order(self, broker_order_id: str) -> BrokerOrder | None:
-        with self._patience():
+        with self._patience("order"):
             return self._broker.order(broker_order_id)
 
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
-        with self._patience():
+        with self._patience("order_by_client_id"):
             return self._broker.order_by_client_id(client_order_id)
 
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
-        with self._patience():
+        with self._patience("fills"):
             return self._broker.fills(after)
 
     def movements(self, since: date) -> tuple[BrokerMovement, ...]:
-        with self._patience():
+        with self._patience("movements"):
             return self._broker.movements(since)
 
+    def portfolio_history(self) -> tuple[EquityPoint, ...]:
+        with self._patience("portfolio_history"):
+            return self._broker.portfolio_history()
+
     def asset(self, symbol: str) -> Asset | None:
-        with self._patience():
+        with self._patience("asset"):
             return self._broker.asset(symbol)
 
     def submit(self, approved: Approved) -> SubmitOutcome:
-        with self._patience():
+        with self._patience("submit"):
             return self._broker.submit(approved)
 
     def cancel(self, broker_order_id: str) -> CancelOutcome:
-        with self._patience():
+        with self._patience("cancel"):
             return self._broker.cancel(broker_order_id)
 
     def close_position(self, symbol: str) -> CloseOutcome:
-        with self._patience():
+        with self._patience("close_position"):
             return self._broker.close_position(symbol)

@@ -2,7 +2,8 @@
 
 When to look and what the looks prove is decided in `settling`; here the looks are made. Found:
 booked with its legs. Proved absent: NOT_SENT. What protects or closes is sent again at once, under
-the same id, because the broker refuses a double; an entry never is.
+the same id, because the broker refuses a double; an entry never is, and neither is a change: it
+left its group whole, and the order that it was to replace tells first what became of it (rule 4).
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from services.trading_bot.sends import Send, resend_of
 from services.trading_bot.settling import Looks, SettleStep, settle_step
 from shared.clock import Clock
 from shared.events.types import Event, NotSent, OrderSeen
-from shared.models.orders import Order, OrderRole, Purpose
+from shared.models.orders import Order, OrderRole, OrderStatus, Purpose
 from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 from shared.ports import Broker
 
-_PROTECTIVE = (OrderRole.TARGET, OrderRole.STOP)
 RESENDS_MAX = 5
 RESEND_PAUSE_S = 1.0
 """Real seconds from a new send to the look that may ask for the next."""
@@ -62,9 +62,9 @@ class Settler:
                 continue
             match self._step(order, state, positions):
                 case SettleStep.LOOK:
-                    seen = self._broker.order_by_client_id(own_id)
-                    if seen is not None:
-                        events.append(OrderSeen(seen, now))
+                    found = self._found(order, now)
+                    if found:
+                        events.extend(found)
                         continue
                     looks = self._absent[own_id] = self._absent.get(own_id, 0) + 1
                     if looks == 1 and self._may_go_again(order):
@@ -77,6 +77,22 @@ class Settler:
                 case SettleStep.WAIT:
                     continue
         return Settled(tuple(events), tuple(resend), tuple(unresolved))
+
+    def _found(self, order: Order, now: datetime) -> tuple[Event, ...]:
+        """Return what one look shows of the order, nothing when the broker does not know it."""
+        own_id = order.client_order_id
+        old = self._broker.order(order.replaces) if order.replaces is not None else None
+        if old is not None and old.replaced_by is not None:
+            successor = self._broker.order(old.replaced_by)
+            if successor is not None and successor.client_order_id == own_id:
+                return (OrderSeen(old, now), OrderSeen(successor, now))
+        seen = self._broker.order_by_client_id(own_id)
+        if seen is not None:
+            return (OrderSeen(seen, now),)
+        if old is not None and old.status.is_terminal and old.status is not OrderStatus.REPLACED:
+            words = f"the order that it was to replace is {old.status.value}"
+            return (OrderSeen(old, now), NotSent(own_id, words, now))
+        return ()
 
     def _step(
         self, order: Order, state: BotState, positions: Mapping[str, Position] | None
@@ -101,10 +117,9 @@ class Settler:
         """Whether it protects, or closes shares whose stop is gone already. A change that was lost
         left its group whole.
         """
-        if self._resent.get(order.client_order_id, 0) >= RESENDS_MAX:
+        if order.replaces is not None or order.role is OrderRole.ENTRY:
             return False
-        closes = order.role is OrderRole.EXIT and order.replaces is None
-        return closes or order.role in _PROTECTIVE
+        return self._resent.get(order.client_order_id, 0) < RESENDS_MAX
 
     def _look_anew(self, own_id: str) -> None:
         """Count the looks from the new send on."""

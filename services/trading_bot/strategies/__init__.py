@@ -1,1 +1,1 @@
-"""The brain: pure strategies, one file each; they see models and indicators only."""
+"""The brain: pure strategies, one file each and nothing else; models and indicators only."""

@@ -12,22 +12,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from typing import Annotated
 
+from services.trading_bot.brain.bracket import StopRule, long_bracket
+from services.trading_bot.brain.port import StrategySheet
 from services.trading_bot.indicators import (
     average_true_range,
     exponential_average,
     rate_of_change,
     rolling_high,
 )
+from shared.models.limits import Limits
 from shared.models.market import Candle, CandleBuffer, Quote
-from shared.models.numbers import CENT, round_to_tick
 from shared.models.orders import Side
 from shared.models.portfolio import Position
 from shared.models.signals import Signal
-from shared.models.strategies import REWARD_RISK_OF_STRATEGY
 from shared.ports import MarketSnapshot, PortfolioView
 
+REWARD_RISK = Decimal("2.0")
 _BAR = timedelta(minutes=1)
 
 
@@ -35,31 +38,32 @@ _BAR = timedelta(minutes=1)
 class MomentumParameters:
     """Tuning of the strategy. Periods count finished minute bars."""
 
-    breakout_bars: int = 15
-    """The close must exceed the highest high of this many bars before it."""
-    fast_bars: int = 8
-    slow_bars: int = 21
-    """Periods of the two exponential averages whose order tells the trend."""
-    rate_bars: int = 10
-    """The rise that counts as momentum is measured over this many bars."""
-    rate_atr_min: float = 1.0
-    """That rise must be at least this many ATR."""
-    atr_bars: int = 14
-    stop_atr_multiple: float = 2.0
-    """Stop distance in ATR (STOP_ATR_MULTIPLE)."""
-    stop_fraction_min: float = 0.001
-    """Stop distance is never below this fraction of the price: noise would fill it."""
-    stop_spreads_min: float = 3.0
-    """Nor below this many spreads: the quote itself would fill it."""
-    reward_risk: Decimal = REWARD_RISK_OF_STRATEGY["momentum"]
-    """Target distance in stop distances; the settings refuse a MIN_REWARD_RISK above it."""
-    hold_minutes_max: float = 25.0
-    """Market minutes after which a position that did nothing is left."""
-    hold_minutes_min: float = 5.0
-    """Market minutes during which a fading trend is not yet believed."""
-    bar_age_s_max: float = 90.0
-    """A last bar that ended longer ago (market seconds) gives no signal."""
-    warm_bars: int = 30
+    breakout_bars: Annotated[
+        int, "The close must exceed the highest high of this many bars before it."
+    ] = 15
+    fast_bars: Annotated[int, "Period of the fast exponential average; above the slow one."] = 8
+    slow_bars: Annotated[int, "Period of the slow one; their order tells the trend."] = 21
+    rate_bars: Annotated[int, "The rise that counts as momentum is measured over these bars."] = 10
+    rate_atr_min: Annotated[float, "That rise must be at least this many ATR."] = 1.0
+    atr_bars: Annotated[int, "Bars of the average true range (ATR)."] = 14
+    stop_atr_multiple: Annotated[float, "Stop distance in ATR (STOP_ATR_MULTIPLE)."] = 2.0
+    stop_fraction_min: Annotated[
+        float, "Least stop distance as a fraction of the price: noise would fill a nearer one."
+    ] = 0.001
+    stop_spreads_min: Annotated[
+        float, "Least stop distance in spreads: the quote itself would fill a nearer one."
+    ] = 3.0
+    reward_risk: Annotated[Decimal, "Target distance in stop distances."] = REWARD_RISK
+    hold_minutes_max: Annotated[
+        float, "Market minutes after which a position that did nothing is left."
+    ] = 25.0
+    hold_minutes_min: Annotated[
+        float, "Market minutes during which a fading trend is not yet believed."
+    ] = 5.0
+    bar_age_s_max: Annotated[
+        float, "A last bar that ended longer ago (market seconds) gives no signal."
+    ] = 90.0
+    warm_bars: Annotated[int, "Bars without which nothing is said."] = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +153,15 @@ class Momentum:
         self, symbol: str, at: datetime, reading: _Reading, quote: Quote | None
     ) -> Signal | None:
         rules = self.parameters
-        entry = quote.ask if quote is not None and quote.is_tradable else _money(reading.close)
-        spread = float(quote.ask - quote.bid) if quote is not None and quote.is_tradable else 0.0
-        distance = max(
-            rules.stop_atr_multiple * reading.atr,
-            rules.stop_fraction_min * reading.close,
-            rules.stop_spreads_min * spread,
+        stops = StopRule(
+            rules.stop_atr_multiple,
+            rules.stop_fraction_min,
+            rules.stop_spreads_min,
+            rules.reward_risk,
         )
-        stop = round_to_tick(entry - max(_money(distance), 2 * CENT))
-        if stop <= 0:
+        bracket = long_bracket(reading.close, reading.atr, quote, stops)
+        if bracket is None:
             return None
-        # Upwards and from the rounded stop: rounding must not eat into the minimum reward/risk.
-        reward = (entry - stop) * rules.reward_risk
-        target = (entry + reward).quantize(CENT, rounding=ROUND_CEILING)
         above = (reading.close - reading.high) / reading.atr
         rise = reading.rate * reading.close / reading.atr
         return Signal(
@@ -169,9 +169,9 @@ class Momentum:
             symbol=symbol,
             side=Side.BUY,
             at=at,
-            entry_price=entry,
-            stop_price=stop,
-            target_price=target,
+            entry_price=bracket.entry,
+            stop_price=bracket.stop,
+            target_price=bracket.target,
             strength=_strength(above, rise),
             reason=(
                 f"close {reading.close:.2f} above {rules.breakout_bars}-bar high "
@@ -182,10 +182,15 @@ class Momentum:
         )
 
 
-def _money(value: float) -> Decimal:
-    return round_to_tick(Decimal(f"{value:.6f}"))
-
-
 def _strength(above_atr: float, rise_atr: float) -> float:
     """0..1: how far above the high (full at 2 ATR) and how steep (full at 8 ATR), in halves."""
     return round(0.5 * min(1.0, above_atr / 2.0) + 0.5 * min(1.0, rise_atr / 8.0), 6)
+
+
+def _made(limits: Limits) -> Momentum:
+    return Momentum(MomentumParameters(stop_atr_multiple=float(limits.stop_atr_multiple)))
+
+
+STRATEGY = StrategySheet(
+    name=Momentum.name, reward_risk=REWARD_RISK, make=_made, parameters=MomentumParameters
+)

@@ -1,0 +1,1 @@
+"""Around the strategies: what one says of itself, where they are found, tried and contained."""

@@ -1,0 +1,91 @@
+"""Asks foreign code a question so that whatever it does stays with it: one answer or one fault.
+
+A thing that throws, ends the process, recurses or never returns gives a fault in words. The time
+limit interrupts Python and sleeping alike, in the main thread, where the bot's loop runs; in
+another thread there is none, and the watchdog is what remains.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Generic, TypeVar
+
+from shared.clock import thread_cpu_s
+
+BUDGET_S = 0.5
+"""Processor time that one answer may take. A busy machine does not make a strategy guilty."""
+LIMIT_S = 3.0
+"""Real time after which the question is broken off, whatever the thing waits for."""
+TICK_S = 0.25
+"""Real time between two looks at both."""
+WORDS_MAX = 200
+
+T = TypeVar("T")
+
+
+class Overrun(BaseException):
+    """A limit passed; no `except Exception` of a strategy may swallow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """An answer, or a fault in words; a slow answer has both."""
+
+    answer: T | None
+    fault: str = ""
+
+
+def contained(call: Callable[[], T], budget_s: float = BUDGET_S) -> Outcome[T]:
+    """Return what the call answers, or why it did not. KeyboardInterrupt alone goes through."""
+    began_s = thread_cpu_s()
+    try:
+        with _limits(began_s + budget_s):
+            answer = call()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:
+        return Outcome(None, words_of(failure))
+    spent_s = thread_cpu_s() - began_s
+    if spent_s > budget_s:
+        return Outcome(answer, f"Overrun: took {spent_s:.2f} s of the processor, not {budget_s:g}")
+    return Outcome(answer)
+
+
+def words_of(failure: BaseException) -> str:
+    """Return kind and message of a failure, short; a message that itself fails is left out."""
+    try:
+        text = " ".join(str(failure).split())[:WORDS_MAX]
+    except Exception:
+        text = "its message cannot be read"
+    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+
+
+@contextmanager
+def _limits(cpu_ends_s: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    is_armed, ticks_left = True, ceil(LIMIT_S / TICK_S)
+
+    def tick(*_: object) -> None:
+        nonlocal ticks_left
+        ticks_left -= 1
+        # Raised at each later tick too: a strategy that swallows one meets the next.
+        if is_armed and thread_cpu_s() > cpu_ends_s:
+            raise Overrun("used up its processor time and was still busy")
+        if is_armed and ticks_left <= 0:
+            raise Overrun(f"was still busy after {LIMIT_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, tick)
+    left_s, every_s = signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+    try:
+        yield
+    finally:
+        is_armed = False
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left_s, every_s)

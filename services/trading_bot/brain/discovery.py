@@ -1,0 +1,109 @@
+"""Finds the strategies that STRATEGIES names: our own files, a folder's, installed plugins.
+
+Loading runs foreign code: what throws or hangs there is told as a fault of that one strategy.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from services.trading_bot.brain.containment import contained
+from services.trading_bot.brain.port import StrategySheet
+from shared.config.strategy_files import FOLDER, OWN_FOLDER, PLUGIN, strategy_files
+from shared.errors import ConfigFault
+from shared.models.ids import STRATEGY_CHARACTERS
+
+GROUP = "self_healing_trader.strategies"
+"""Entry point group; each entry point is a StrategySheet named as the entry point."""
+LOAD_BUDGET_S = 2.0
+"""Processor time for loading a file: libraries take a while."""
+_PACKAGE = "services.trading_bot.strategies"
+_FOREIGN = "strategy_file_"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A strategy by name: its sheet, or the fault that kept it from being loaded."""
+
+    name: str
+    sheet: StrategySheet | None
+    fault: str = ""
+    is_foreign: bool = False
+
+
+def find_strategies(words: Sequence[str]) -> tuple[Found, ...]:
+    """Return what the words of STRATEGIES name, all of our own without any, sorted by name.
+
+    Raises ConfigFault for names that nobody has, and for a name that two have.
+    """
+    own = strategy_files(OWN_FOLDER)
+    sources: list[tuple[str, Callable[[], object], bool]] = []
+    unknown: list[str] = []
+    for word in dict.fromkeys(words or own):
+        if word.startswith(FOLDER):
+            files = strategy_files(Path(word.removeprefix(FOLDER)))
+            sources += [(name, _opener(name, path), True) for name, path in files.items()]
+            unknown += [] if files else [word]
+        elif word.startswith(PLUGIN):
+            name = word.removeprefix(PLUGIN)
+            plugins = tuple(entry_points(group=GROUP, name=name))
+            sources += [(name, plugin.load, True) for plugin in plugins]
+            unknown += [] if plugins else [word]
+        elif word in own:
+            sources.append((word, _opener(word, own[word]), False))
+        else:
+            unknown.append(word)
+    _refuse(unknown, [name for name, _, _ in sources], own)
+    return tuple(_found(*source) for source in sorted(sources, key=lambda source: source[0]))
+
+
+def _refuse(unknown: Sequence[str], names: Sequence[str], own: dict[str, Path]) -> None:
+    if unknown:
+        known = ", ".join(own)
+        raise ConfigFault(
+            f"STRATEGIES names unknown {', '.join(sorted(unknown))}; there are: {known}, and what "
+            f"a folder or the entry points {GROUP} hold"
+        )
+    told = [name[:STRATEGY_CHARACTERS] for name in names]
+    doubled = sorted(name for name in names if told.count(name[:STRATEGY_CHARACTERS]) > 1)
+    if doubled:
+        raise ConfigFault(
+            f"STRATEGIES names two strategies that order ids cannot tell apart: "
+            f"{', '.join(doubled)}. Let the first {STRATEGY_CHARACTERS} characters differ"
+        )
+
+
+def _opener(name: str, path: Path) -> Callable[[], object]:
+    def load() -> object:
+        if path.parent == OWN_FOLDER:
+            return getattr(import_module(f"{_PACKAGE}.{name}"), "STRATEGY", None)
+        module_name = f"{_FOREIGN}{name}"
+        spec = spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path.name} is no module")
+        module = module_from_spec(spec)
+        # Dataclasses look their module up by name while they are made.
+        sys.modules[module_name] = module
+        spec.loader.exec_module(module)
+        return getattr(module, "STRATEGY", None)
+
+    return load
+
+
+def _found(name: str, load: Callable[[], object], is_foreign: bool) -> Found:
+    outcome = contained(load, LOAD_BUDGET_S)
+    sheet = outcome.answer
+    if sheet is None and outcome.fault:
+        return Found(name, None, f"cannot be loaded: {outcome.fault}", is_foreign)
+    if not isinstance(sheet, StrategySheet):
+        return Found(name, None, "cannot be loaded: it has no STRATEGY = StrategySheet(...)")
+    if sheet.name != name:
+        fault = f"cannot be loaded: its sheet calls it {sheet.name}"
+        return Found(name, None, fault, is_foreign)
+    return Found(name, sheet, "", is_foreign)
