@@ -1,0 +1,108 @@
+"""docs/CHAOS.md, made from the catalogue: `python -m chaos.document` writes it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chaos.catalogue import CATALOGUE, OWNERS_FOUR
+from chaos.row import Invariant, Row
+
+PLACE = Path(__file__).resolve().parents[1] / "docs" / "CHAOS.md"
+HEAD = """# Chaos drills
+
+Made from `chaos/catalogue.py` by `python -m chaos.document`; do not edit it here.
+
+```console
+$ CHAOS_MODE=alpaca_down CHAOS_AFTER_S=10 CHAOS_DURATION_S=20 python deploy_supervisor.py
+$ python deploy_supervisor.py drill --list
+$ python deploy_supervisor.py drill alpaca_down bot_hang --repeat 3
+$ python deploy_supervisor.py drill --all
+$ python deploy_supervisor.py drill --random 600 --seed 7 --fresh
+```
+
+The first breaks a running system: `health.json` says `chaos_mode`, the page shows a red banner,
+and the terminal and `logs/chaos.jsonl` say when a fault is armed, begins and ends. Several faults
+are separated by commas. It is refused in `live` and `live_limited` with exit 78. In `paper`,
+`alpaca_down` and `invalid_creds` act in a small gateway on loopback that is put before the broker
+by the URL overrides; processes, file and disk are broken as in `sim`; faults that only the
+embedded exchange can show are refused with 78.
+
+`drill` proves: in a throw-away copy of `state/` and `logs/`, in `sim`, under supervisord. It waits
+for a steady state (else the drill is NOT RUN), lets the fault act, looks ten times a second, ends
+the fault whatever happens, and waits for the steady state again. The next run sweeps what a
+killed runner has left. `--fresh` begins with empty folders. `--random` draws drills by a seed for
+so many seconds (`make soak`: an hour), watches that nobody's memory and descriptors grow, and
+tells after a failure the command that repeats it and the shortest end of the sequence that still
+fails. Exit 0: all passed; 1: not.
+
+| verdict | means |
+|---|---|
+| PASSED | it acted, was shown, answered and healed in time, and no invariant broke |
+| FAILED | one of these is not so; the grounds say which |
+| INCONCLUSIVE | nothing proves that the fault acted |
+| ABORTED | a guardrail broke (emergency stop, equity), or the fault could not be made |
+| NOT RUN | there was no steady state to begin with |
+
+Reports: `logs/drills/<UTC>/report.json` (its schema: `chaos/report.py`), `report.html`,
+`junit.xml`; `logs/drills/history.jsonl` keeps every run, for the trend.
+
+Each fault has a lease: the exchange and the gateway end theirs themselves, a keeper of its own
+ends a hang or a full disk, also when whoever asked is dead.
+"""
+
+
+def _row(row: Row) -> str:
+    name = f"**{row.name}**" if row.name in OWNERS_FOUR else row.name
+    bounds, wanted = row.bounds, row.expected
+    codes = ", ".join(wanted.codes) or ("`ambiguous` is logged" if wanted.ambiguous else "incident")
+    heals = f"{bounds.recover_s:g}" + (" after `release`" if wanted.by_hand else "")
+    return (
+        f"| {name} | {row.place} | {row.breaks} | {', '.join(row.radius)} | {row.failure_class} | "
+        f"{codes} | {', '.join(wanted.trading)} | {bounds.detect_s:g} | {bounds.respond_s:g} | "
+        f"{heals} | {bounds.lease_s:g} |"
+    )
+
+
+def _must(row: Row) -> str:
+    wanted = row.expected
+    parts = (
+        ("the same process", wanted.same_process),
+        ("a new process", wanted.new_process),
+        ("parked", wanted.parked),
+    )
+    told = [f"{word}: {', '.join(names)}" for word, names in parts if names]
+    told += ["the damaged file is set aside"] if wanted.quarantined else []
+    return f"| {row.name} | {'; '.join(told) or '-'} | {row.proof} |"
+
+
+def text() -> str:
+    """Return the whole document."""
+    rows = CATALOGUE.values()
+    return "\n".join(
+        [
+            HEAD,
+            "## Catalogue",
+            "",
+            "Seconds are real ones; detect and answer count from the injection, heal from its end.",
+            "",
+            "| drill | where | breaks | hits | class | shown as | trading | detect | answer | heal "
+            "| lease |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
+            *map(_row, rows),
+            "",
+            "| drill | must besides | has acted by |",
+            "|---|---|---|",
+            *map(_must, rows),
+            "",
+            "## At all times",
+            "",
+            "Judged on the exchange's own books and `orders.jsonl`, in every drill:",
+            "",
+            *(f"- {one}" for one in Invariant),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PLACE.write_text(text(), "utf-8")

@@ -1,0 +1,110 @@
+"""From what was seen to a verdict, by the row alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from chaos.evidence import ACTIVE, PARKED, Books, Moments, Sample
+from chaos.invariants import breaches
+from chaos.row import Invariant, Row
+
+
+class Verdict(StrEnum):
+    """How a drill ended."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """The fault is not proven to have acted."""
+    ABORTED = "ABORTED"
+    """A guardrail broke."""
+    NOT_RUN = "NOT RUN"
+    """There was no steady state to begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that is judged."""
+
+    before: Sample
+    samples: Sequence[Sample]
+    moments: Moments
+    acted: int
+    books: Books
+    aborted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict and its grounds."""
+
+    verdict: Verdict
+    grounds: tuple[str, ...]
+    invariants: Mapping[Invariant, Sequence[str]] = field(default_factory=dict)
+
+
+def is_detected(row: Row, before: Sample, sample: Sample) -> bool:
+    """Whether health.json shows the fault in its right class."""
+    if row.expected.codes:
+        return sample.code in row.expected.codes
+    if row.expected.ambiguous:
+        return sample.ambiguous > before.ambiguous
+    victims = {row.injection.victim} if row.injection.victim else set()
+    news = {service for service, _ in sample.incidents - before.incidents}
+    return bool(victims & news)
+
+
+def is_answered(row: Row, before: Sample, sample: Sample) -> bool:
+    """Whether the system has done what the row asks of it, all at once."""
+    wanted = row.expected
+    parked = all(sample.services.get(name, ("", ""))[1] == PARKED for name in wanted.parked)
+    renewed = all(
+        sample.pids.get(name) not in (None, before.pids.get(name)) for name in wanted.new_process
+    )
+    aside = not wanted.quarantined or sample.quarantined > before.quarantined
+    held = ACTIVE in wanted.trading or sample.trading in wanted.trading
+    return parked and renewed and aside and held
+
+
+def judge(row: Row, seen: Seen) -> Judged:
+    """Return the verdict: aborted, inconclusive, failed with every ground, or passed."""
+    if seen.aborted:
+        return Judged(Verdict.ABORTED, (seen.aborted,))
+    broken = breaches(row, seen.books, seen.samples, seen.moments)
+    grounds = [
+        *_late(row, seen.moments),
+        *_replaced(row, seen),
+        *(f"{name}: {text}" for name, texts in broken.items() for text in texts),
+    ]
+    if not seen.acted:
+        return Judged(Verdict.INCONCLUSIVE, (f"not proven by {row.proof}", *grounds), broken)
+    return Judged(Verdict.FAILED if grounds else Verdict.PASSED, tuple(grounds), broken)
+
+
+def _late(row: Row, moments: Moments) -> list[str]:
+    since_end = moments.over_s if moments.over_s is not None else moments.injected_s
+    told = (
+        ("detected", moments.detected_s, moments.injected_s, row.bounds.detect_s),
+        ("answered", moments.responded_s, moments.injected_s, row.bounds.respond_s),
+        ("recovered", moments.recovered_s, since_end, row.bounds.recover_s),
+    )
+    found = []
+    for word, at_s, since_s, allowed_s in told:
+        if at_s is None:
+            found.append(f"not {word} within {allowed_s:g} s")
+        elif at_s - since_s > allowed_s:
+            found.append(f"{word} after {at_s - since_s:.1f} s, allowed are {allowed_s:g} s")
+    return found
+
+
+def _replaced(row: Row, seen: Seen) -> list[str]:
+    if not seen.samples:
+        return ["nothing was seen"]
+    last = seen.samples[-1]
+    return [
+        f"{name} was pid {seen.before.pids.get(name)} and is {last.pids.get(name)}"
+        for name in row.expected.same_process
+        if last.pids.get(name) != seen.before.pids.get(name)
+    ]
