@@ -2,6 +2,7 @@
 
     python3 tools/bootstrap.py run     what the product needs
     python3 tools/bootstrap.py test    the same, the test tools, and a headless browser
+    python3 tools/bootstrap.py bench   the product, and the references of `make bench`
 
 Standard library only. A marker holds the hash of the locks, so that the second call returns at
 once. Every failure says the one line to type. Exit codes: 0 ready, 1 not.
@@ -26,6 +27,9 @@ LOCKS = {
     "test": ROOT / "requirements-test.lock",
     "bench": ROOT / "requirements-bench.lock",
 }
+NAUTILUS_LOCK = ROOT / "requirements-nautilus.lock"
+NAUTILUS = VENV / "nautilus"
+"""A reference of the bench that wants older libraries than ours: an environment of its own."""
 CONTAINED_IN = {"run": ("run", "test", "bench"), "test": ("test",), "bench": ("bench",)}
 """Which finished tiers hold everything of a tier."""
 BROWSERS = (
@@ -50,7 +54,7 @@ def say(text: str) -> None:
 def lock_hash(tier: str) -> str:
     """Return the hash that the marker of a finished install holds."""
     digest = hashlib.sha256(sys.version.encode())
-    for lock in (BUILD_LOCK, LOCKS[tier]):
+    for lock in (BUILD_LOCK, LOCKS[tier], *([NAUTILUS_LOCK] if tier == "bench" else [])):
         digest.update(lock.read_bytes())
     return digest.hexdigest()
 
@@ -85,29 +89,43 @@ def install_debian(package: str, mend: str) -> None:
     run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], mend)
 
 
-def make_venv() -> None:
-    """Create `.venv` with pip in it."""
+def make_venv(folder: Path) -> None:
+    """Create an environment with pip in it."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
         import ensurepip  # noqa: F401  (Debian ships python3 without it)
     except ImportError:
         package = f"python{version}-venv"
         install_debian(package, f"python3 has no venv. Type: sudo apt-get install {package}")
-    say("making .venv ...")
-    venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(VENV)
+    say(f"making {folder.name} ...")
+    venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(folder)
 
 
 def install(tier: str) -> None:
     """Install a tier's lock with every hash checked."""
     if not PYTHON.exists():
-        make_venv()
+        make_venv(VENV)
     mend = "Is the package index reachable? Type `make clean` and then the same command again."
     pip = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     say(f"installing {LOCKS[tier].name} ...")
     # One owner-named package has no wheel: its build tools are pinned and installed first.
     run([*pip, "--require-hashes", "-r", str(BUILD_LOCK)], mend)
     run([*pip, "--no-build-isolation", "--require-hashes", "-r", str(LOCKS[tier])], mend)
+    if tier == "bench":
+        install_nautilus()
     (VENV / f".installed-{tier}").write_text(lock_hash(tier), encoding="ascii")
+
+
+def install_nautilus() -> None:
+    """Install the guard's reference where it has a wheel; its row says so where it has none."""
+    make_venv(NAUTILUS)
+    pip = [str(NAUTILUS / "bin" / "python"), "-m", "pip", "install", "-q"]
+    only = ["--only-binary=:all:", "--require-hashes", "-r", str(NAUTILUS_LOCK)]
+    say(f"installing {NAUTILUS_LOCK.name} ...")
+    try:
+        run([*pip, "--disable-pip-version-check", *only], "There is no wheel for this machine.")
+    except BootstrapError as fault:
+        say(f"{fault}\nThe bench goes on without NautilusTrader.")
 
 
 def find_browser() -> str | None:

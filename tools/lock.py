@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_TOOLS = "setuptools==80.9.0\nwheel==0.45.1\n"
+NAUTILUS = "nautilus_trader==1.221.0\n"
+"""The guard's reference in the bench. It wants an older pandas than ours, so it gets an
+environment, and a lock, of its own. The newest version with a wheel for Python 3.11."""
 COMPILE = (
     "pip",
     "compile",
@@ -30,17 +33,18 @@ def compile_lock(source: Path, target: str, *extra: str) -> None:
 
 
 def main() -> int:
-    """Write the four locks."""
+    """Write the five locks."""
     project = ROOT / "pyproject.toml"
     compile_lock(project, "requirements.lock")
     constraint = ("--extra", "test", "-c", str(ROOT / "requirements.lock"))
     compile_lock(project, "requirements-test.lock", *constraint)
     for_bench = ("--extra", "bench", "-c", str(ROOT / "requirements-test.lock"))
     compile_lock(project, "requirements-bench.lock", *for_bench)
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "build.in"
-        source.write_text(BUILD_TOOLS, encoding="ascii")
-        compile_lock(source, "requirements-build.lock")
+    for name, wanted in (("build", BUILD_TOOLS), ("nautilus", NAUTILUS)):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / f"{name}.in"
+            source.write_text(wanted, encoding="ascii")
+            compile_lock(source, f"requirements-{name}.lock")
     return 0
 
 

@@ -14,7 +14,19 @@ from pathlib import Path
 
 from tests.bench.frame import Row
 
-BENCHES = ("commit", "exchange", "guard", "processes", "replay", "supervision")
+BENCHES = (
+    "backtest",
+    "commit",
+    "decision",
+    "doors",
+    "exchange",
+    "growth",
+    "guard",
+    "orders",
+    "processes",
+    "replay",
+    "supervision",
+)
 REPORT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
-import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 from websockets.sync.client import ClientConnection, connect
 
+from tests.bench.exchange_client import MIB, WAIT_S, Client
+from tests.bench.exchange_history import made_up_history_rows, recorded_history_rows
 from tests.bench.frame import Row, interleaved, median, percentile
 from tests.support.exchange_process import HEADERS, ExchangeProcess
 
@@ -25,51 +23,21 @@ TIMED = 2_000
 STREAMED = 2_000
 SUBSCRIBERS = 4
 SENDERS = 2
-MEMORY_ORDERS = (10_000, 100_000)
-BARS = 10_000_000
-PAGE_BARS = 10_000
-HISTORY = "/v2/stocks/bars?timeframe=1Min&symbols=SPY"
-DEEP = ("--symbols", "SPY", "--history-days", "7000")
-"""More than ten million minutes of one symbol."""
-PLACES = ("beginning", "middle", "end")
-PAGES = 8
-"""Pages one after the other at each place."""
+FEW_ORDERS, MANY_ORDERS = 10_000, 100_000
 LIVE_S = 8.0
 LIVE_SPEED = ("--speed", "600")
-WAIT_S = 60.0
 RICH = ("--cash", "1000000000")
 """Enough for every share of a run."""
-_MIB = 2**20
 
 
-class Client:
-    """One keep-alive connection without a client library in the way."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
-        self._connection.connect()
-        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sent = 0
-
-    def call(self, method: str, path: str, document: object = None) -> Any:
-        """Send one request and return its document; RuntimeError when it is refused."""
-        body = None if document is None else json.dumps(document)
-        self._connection.request(method, path, body, HEADERS)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]!r}")
-        return json.loads(text) if text else None
-
-    def order(self) -> None:
-        """Send a market order that fills and a far one that is cancelled in turn."""
-        self._sent += 1
-        body = {"symbol": "SPY", "side": "buy", "qty": "1", "time_in_force": "day"}
-        if self._sent % 2:
-            body |= {"type": "market"}
-        else:
-            body |= {"type": "limit", "limit_price": "1", "time_in_force": "ioc"}
-        self.call("POST", "/v2/orders", body)
+def place_order(client: Client) -> None:
+    """Send a market order that fills and a far one that is cancelled in turn."""
+    body = {"symbol": "SPY", "side": "buy", "qty": "1", "time_in_force": "day"}
+    if client.calls % 2:
+        body |= {"type": "market"}
+    else:
+        body |= {"type": "limit", "limit_price": "1", "time_in_force": "ioc"}
+    client.call("POST", "/v2/orders", body)
 
 
 def order_rows(folder: Path) -> Iterator[Row]:
@@ -77,11 +45,13 @@ def order_rows(folder: Path) -> Iterator[Row]:
     with ExchangeProcess(folder, *RICH) as exchange:
         client = Client(exchange.port)
         for _ in range(100):
-            client.order()
-        ours, theirs = interleaved(client.order, lambda: client.call("GET", "/v2/clock"), TIMED)
+            place_order(client)
+        ours, theirs = interleaved(
+            lambda: place_order(client), lambda: client.call("GET", "/v2/clock"), TIMED
+        )
         begun = time.perf_counter()
         for _ in range(TIMED):
-            client.order()
+            place_order(client)
         each_ms = (time.perf_counter() - begun) / TIMED * 1e3
     yield Row("exchange: an order over HTTP, one after the other", "ms", each_ms, 5.0)
     beside = "GET /v2/clock likewise"
@@ -119,7 +89,7 @@ def stream_rows(folder: Path) -> Iterator[Row]:
         client = Client(exchange.port)
         begun = time.perf_counter()
         for _ in range(STREAMED):
-            client.order()
+            place_order(client)
         alone_s = time.perf_counter() - begun
         counts: list[int] = []
         threads = []
@@ -131,7 +101,7 @@ def stream_rows(folder: Path) -> Iterator[Row]:
         for thread in threads:
             thread.start()
         for _ in range(STREAMED):
-            client.order()
+            place_order(client)
         for thread in threads:
             thread.join()
         seconds = time.perf_counter() - begun
@@ -143,29 +113,39 @@ def stream_rows(folder: Path) -> Iterator[Row]:
     yield Row(name, "s", seconds, 6.0, "the same, nobody listening", alone_s)
 
 
-def memory_row(folder: Path) -> Row:
-    """Compare the process's memory after few and after many orders."""
+def endurance_rows(folder: Path) -> Iterator[Row]:
+    """Send very many orders over two connections at once; compare memory and the cost of an order
+    after few and after many.
+    """
     with ExchangeProcess(folder, *RICH) as exchange:
         process = psutil.Process(exchange.pid)
         clients = [Client(exchange.port) for _ in range(SENDERS)]
-        sizes = []
-        sent = 0
-        for goal in MEMORY_ORDERS:
-            each = (goal - sent) // SENDERS
-            with ThreadPoolExecutor(SENDERS) as pool:
-                for done in [pool.submit(send, client, each) for client in clients]:
-                    done.result()
-            sent = goal
-            sizes.append(process.memory_info().rss / _MIB)
-    few, many = MEMORY_ORDERS
-    name = f"exchange: memory after {many} orders"
-    return Row(name, "MiB", sizes[1], 1.1, f"after {few}", sizes[0])
+        first_s = timed_orders(clients, FEW_ORDERS)
+        few = process.memory_info().rss / MIB
+        middle_s = timed_orders(clients, MANY_ORDERS - 2 * FEW_ORDERS)
+        last_s = timed_orders(clients, FEW_ORDERS)
+        many = process.memory_info().rss / MIB
+    each_ms = (first_s + middle_s + last_s) / MANY_ORDERS * 1e3
+    yield Row(f"exchange: an order, {SENDERS} clients at once", "ms", each_ms, 4.0)
+    name = f"exchange: the last {FEW_ORDERS} of {MANY_ORDERS} orders"
+    yield Row(name, "s", last_s, 1.3, f"the first {FEW_ORDERS}", first_s)
+    name = f"exchange: memory after {MANY_ORDERS} orders"
+    yield Row(name, "MiB", many, 1.1, f"after {FEW_ORDERS}", few)
+
+
+def timed_orders(clients: Sequence[Client], orders: int) -> float:
+    """Let the clients share so many orders and return the seconds it took."""
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for done in [pool.submit(send, client, orders // len(clients)) for client in clients]:
+            done.result()
+    return time.perf_counter() - begun
 
 
 def send(client: Client, orders: int) -> None:
     """Send so many orders one after the other."""
     for _ in range(orders):
-        client.order()
+        place_order(client)
 
 
 def live_row(folder: Path) -> Row:
@@ -206,35 +186,6 @@ def count_until(stream: ClientConnection, end_s: float, counts: list[int]) -> No
     counts.append(messages)
 
 
-def history_rows(folder: Path) -> Iterator[Row]:
-    """Read pages at three places of ten million bars in turn; each beside the beginning's."""
-    with ExchangeProcess(folder, *DEEP) as exchange:
-        client = Client(exchange.port)
-        first = client.call("GET", f"{HISTORY}&limit=1&start=2000-01-01")["bars"]["SPY"][0]["t"]
-        beginning = datetime.fromisoformat(first)
-        walks = []
-        for place in range(len(PLACES)):
-            minutes = (BARS - PAGES * PAGE_BARS) * place // (len(PLACES) - 1)
-            walks.append(pages(client, beginning + timedelta(minutes=minutes)))
-        taken = [median(list(seconds)) for seconds in zip(*zip(*walks, strict=True), strict=True)]
-    for where, seconds in list(zip(PLACES, taken, strict=True))[1:]:
-        name = f"exchange: a page at the {where} of {BARS} bars"
-        yield Row(name, "ms", seconds * 1e3, 1.3, "a page at their beginning", taken[0] * 1e3)
-
-
-def pages(client: Client, start: datetime) -> Iterator[float]:
-    """Read full pages from there on and yield the seconds of each."""
-    query = f"{HISTORY}&limit={PAGE_BARS}&start={start:%Y-%m-%dT%H:%M:%SZ}"
-    token = ""
-    for _ in range(PAGES):
-        begun = time.perf_counter()
-        page = client.call("GET", f"{query}&page_token={token}")
-        yield time.perf_counter() - begun
-        if len(page["bars"].get("SPY", ())) != PAGE_BARS:
-            raise RuntimeError(f"the history from {start} on ends before {PAGES} full pages")
-        token = page["next_page_token"]
-
-
 def rows() -> Iterator[Row]:
     """Measure each on an exchange of its own."""
     with tempfile.TemporaryDirectory() as name:
@@ -242,5 +193,6 @@ def rows() -> Iterator[Row]:
         yield from order_rows(folder / "orders")
         yield from stream_rows(folder / "streams")
         yield live_row(folder / "live")
-        yield memory_row(folder / "memory")
-        yield from history_rows(folder / "history")
+        yield from endurance_rows(folder / "endurance")
+        yield from made_up_history_rows(folder / "made_up")
+        yield from recorded_history_rows(folder / "recorded")

@@ -23,11 +23,20 @@ class Row:
     reference_name: str = ""
     reference: float | None = None
     """None: the bound is absolute, in `unit`; else it is a ratio."""
+    is_absolute: bool = False
+    """The reference is only shown: the bound is in `unit` all the same."""
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the bound is a multiple of the reference."""
+        return bool(self.reference) and not self.is_absolute
 
     @property
     def judged(self) -> float:
         """The number that the bound judges."""
-        return self.measured / self.reference if self.reference else self.measured
+        if self.reference is None or not self.is_ratio:
+            return self.measured
+        return self.measured / self.reference
 
     @property
     def is_kept(self) -> bool:
@@ -42,9 +51,11 @@ class Row:
         """Return the row for the table."""
         verdict = "kept" if self.is_kept else "BROKEN"
         beside = (
-            f"{self.reference_name} {self.reference:.3f} {self.unit}" if self.reference else "-"
+            f"{self.reference_name} {self.reference:.3f} {self.unit}"
+            if self.reference
+            else self.reference_name or "-"
         )
-        sign = "x" if self.reference else " " + self.unit
+        sign = "x" if self.is_ratio else " " + self.unit
         return (
             f"{self.name:44} {self.measured:10.3f} {self.unit:4} {beside:44} "
             f"{self.judged:8.2f}{sign} <= {self.bound:g}{sign}  {verdict}"

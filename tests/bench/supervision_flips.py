@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 
 IN_MOVED_TO = 0x80
 SERVICES = 5
-ROUNDS = 150
+ROUNDS = 100
 APART_S = 0.35
 """Between two words, so that none is measured in the shadow of the one before, nor of a recovery,
 which is shown half a second after its word."""

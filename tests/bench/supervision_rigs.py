@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from pathlib import Path
 from services.supervisor.launch import LAUNCH_VARIABLE, Launch
 from tests.support.system import ROOT, clean_environment
 
-END_S = 60.0
+END_S, ENDS = 60.0, 4
 STABLE_S = 5.0
 """A child that lived so long is started again at once by all three."""
 
@@ -113,9 +113,8 @@ def _prepare_supervisord(base: Path, names: list[str]) -> list[str]:
 
 
 def _prepare_circus(base: Path, names: list[str]) -> list[str]:
-    doors = "\n".join(
-        f"{key} = ipc://{base}/{key}" for key in ("endpoint", "pubsub_endpoint", "stats_endpoint")
-    )
+    # A stats endpoint would make it run one more process, which outlives a quick end.
+    doors = "\n".join(f"{key} = ipc://{base}/{key}" for key in ("endpoint", "pubsub_endpoint"))
     parts = [f"[circus]\n{doors}\nwarmup_delay = 0"]
     for name in names:
         first, option, script = child_command(name, base / "pipe")
@@ -133,8 +132,10 @@ CIRCUS = Contender("circus", _prepare_circus)
 
 
 def others() -> tuple[Contender, ...]:
-    """Return the references that are installed here; circus comes with requirements-bench.lock."""
-    return (SUPERVISORD, CIRCUS) if find_spec("circus") is not None else (SUPERVISORD,)
+    """Return the references; SystemExit when the bench's own packages are not installed."""
+    if find_spec("circus") is None:
+        raise SystemExit("CIRCUS ABSENT: type `python3 tools/bootstrap.py bench`")
+    return (SUPERVISORD, CIRCUS)
 
 
 @dataclass(slots=True)
@@ -146,6 +147,8 @@ class Rig:
     arrivals: Arrivals
     children: dict[str, int]
     started_s: float
+    start_processor_s: float = 0.0
+    """What the supervisor itself ran until its last child began."""
 
     def restarted(self, name: str) -> float:
         """Kill one child; return the seconds until its successor began."""
@@ -182,6 +185,37 @@ class Rig:
         return 100 * (self.on_processor_s() - before_s) / (time.monotonic() - at_s)
 
 
+class RawChild:
+    """The least that a restart can take: kill, wait, posix_spawn, nothing remembered."""
+
+    def __init__(self, base: Path) -> None:
+        self._arrivals = Arrivals(base / "pipe")
+        self._pid = self._begin()
+
+    def _begin(self) -> int:
+        command = child_command("raw", self._arrivals.path)
+        # A session of its own, as every service gets: the kernel shares the cores by session.
+        pid = os.posix_spawn(command[0], command, os.environ, setsid=True)
+        self._arrivals.next(1, END_S)
+        return pid
+
+    def _end(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def restarted(self) -> float:
+        """Kill the child; return the seconds until its successor began."""
+        start_s = time.monotonic()
+        self._end()
+        self._pid = self._begin()
+        return time.monotonic() - start_s
+
+    def close(self) -> None:
+        """End the last of them."""
+        self._end()
+        self._arrivals.close()
+
+
 @contextmanager
 def running(contender: Contender, base: Path, count: int) -> Iterator[Rig]:
     """Set a supervisor over `count` children in an empty folder; always end all of them."""
@@ -201,20 +235,43 @@ def running(contender: Contender, base: Path, count: int) -> Iterator[Rig]:
         first = arrivals.next(count, END_S)
         rig.children.update({one.name: one.pid for one in first})
         rig.started_s = first[-1].at_s - start_s
+        rig.start_processor_s = rig.on_processor_s()
         yield rig
     finally:
-        _end(process, rig.children.values())
         arrivals.close()
+        left = _end(process, base)
+    if left and contender.name == OURS.name:
+        raise RuntimeError(f"our supervisor left {left} processes behind")
 
 
-def _end(process: subprocess.Popen[bytes], children: Iterable[int]) -> None:
-    """End a supervisor, which ends its children; one that does not leaves them to us."""
-    process.terminate()
-    try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
+def _end(process: subprocess.Popen[bytes], base: Path) -> int:
+    """End a supervisor, which ends its children; return how many it left to us.
+
+    Asked more than once: circus forgets a signal that comes while it looks after its children.
+    """
+    for _ in range(ENDS):
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_S / ENDS)
+            break
+    else:
         process.kill()
         process.wait(10)
-        for pid in children:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    left = _processes_of(base)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(left)
+
+
+def _processes_of(base: Path) -> list[int]:
+    """Return the living processes whose command or environment names that folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if os.fsencode(base) in told:
+                found.append(int(entry.name))
+    return found
