@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := python3 tools/bootstrap.py
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check fast kill-test crash-test long bench status stop lock clean
+.PHONY: help run test check fast kill-test crash-test corruption-test soak long bench status stop lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,16 @@ HISTORIES ?= 5000
 crash-test: ## five thousand seeded histories of deaths and lies against the exchange's books
 	@$(BOOTSTRAP) test
 	@$(PYTHON) -m tests.crash --histories $(HISTORIES)
+
+SOAK_S ?= 3600
+soak: ## an hour of faults drawn by a seed; SOAK_S=300 SEED=2 for others
+	@$(BOOTSTRAP) test
+	@$(PYTHON) deploy_supervisor.py drill --random $(SOAK_S) --seed $(SEED) --fresh
+
+CORRUPTIONS ?= 20000
+corruption-test: ## twenty thousand damaged state files; CORRUPTIONS=5000 for fewer
+	@$(BOOTSTRAP) test
+	@CORRUPTIONS=$(CORRUPTIONS) $(PYTEST) -n 0 tests/shell/test_persistence_corruptions.py
 
 long: ## the long tier: the whole week in lock-step, twice
 	@$(BOOTSTRAP) test

@@ -76,3 +76,8 @@ def parse_utc(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"time stamp {text!r} has no timezone; write it with Z or an offset")
     return moment.astimezone(UTC)
+
+
+def thread_cpu_s() -> float:
+    """Seconds of processor time that this thread has used; only differences mean something."""
+    return time.thread_time()

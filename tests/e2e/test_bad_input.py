@@ -98,20 +98,20 @@ def test_settings_when_several_are_wrong_then_all_are_named_at_once(tmp_path: Pa
 @pytest.mark.parametrize("mode", ["live", "live_limited"])
 def test_live_when_not_confirmed_then_78_asks_for_confirm(tmp_path: Path, mode: str) -> None:
     """Live modes need --confirm."""
-    keys = {"APCA_API_KEY_ID": "PKTEST", "APCA_API_SECRET_KEY": SECRET, "TRADING_MODE": mode}
+    keys = {"APCA_API_KEY_ID": "AKTEST", "APCA_API_SECRET_KEY": SECRET, "TRADING_MODE": mode}
 
     finished = deploy(tmp_path, "run", settings=keys)
 
     assert_refused(finished, tmp_path, os.EX_CONFIG, "--confirm")
 
 
-def test_paper_when_started_then_78_says_that_it_is_not_open_yet(tmp_path: Path) -> None:
-    """Paper mode refuses to start with a clear sentence until its parts are finished."""
-    keys = {"APCA_API_KEY_ID": "PKTEST", "APCA_API_SECRET_KEY": SECRET, "TRADING_MODE": "paper"}
+def test_paper_when_the_keys_open_real_money_then_78_says_which_to_use(tmp_path: Path) -> None:
+    """Keys of the live account in paper mode are refused before anybody is asked."""
+    keys = {"APCA_API_KEY_ID": "AKTEST", "APCA_API_SECRET_KEY": SECRET, "TRADING_MODE": "paper"}
 
     finished = deploy(tmp_path, "run", settings=keys)
 
-    assert_refused(finished, tmp_path, os.EX_CONFIG, "paper")
+    assert_refused(finished, tmp_path, os.EX_CONFIG, "real money", "keys of the paper account")
 
 
 def test_state_folder_when_it_cannot_be_written_then_73_names_it(tmp_path: Path) -> None:

@@ -53,14 +53,19 @@ PURE_FILES = frozenset(
         "bodies.py",
         "chart.py",
         "coverage.py",
+        "exits.py",
         "formats.py",
         "groups.py",
         "lockstep.py",
         "matching.py",
         "orchestrator.py",
+        "partial_entry.py",
         "plan.py",
+        "plan_steps.py",
+        "rebuild.py",
         "restart_policy.py",
         "tolerant.py",
+        "trailing.py",
     }
 )
 PURE_NAMES = re.compile(r"(views|reconcile)(_\w+)?\.py")

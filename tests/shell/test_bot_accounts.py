@@ -154,3 +154,26 @@ def test_journal_when_damaged_in_the_middle_then_it_is_said_once_and_stays_clear
     assert healed.holds == {}
     assert healed.operator.paused
     assert len(list(settings.state.root.glob("journal.jsonl.corrupt.*"))) == 1
+
+
+def test_state_when_another_account_of_the_same_mode_comes_then_set_aside_and_found_again(
+    settings: Settings,
+) -> None:
+    """Two accounts in one mode share nothing: neither a pause, nor an id, nor an order of theirs;
+    each state lies under its own account's name and is whole when its owner returns.
+    """
+    first = opened(settings, ONE)
+    first.book((OperatorPaused("me", "lunch", NOON),))
+    first.commit(now=True)
+
+    second = opened(settings, TWO)
+    aside = settings.state.root / f"trading_state.sim.{ONE}.json"
+
+    assert aside.exists()
+    assert (second.state.account_id, second.state.operator.paused) == (TWO, False)
+    assert second.state.id_epoch != first.state.id_epoch
+    back = opened(settings, ONE)
+    assert (back.state.account_id, back.state.operator.paused) == (ONE, True)
+    assert back.state.id_epoch == first.state.id_epoch
+    assert not aside.exists()
+    assert (settings.state.root / f"trading_state.sim.{TWO}.json").exists()

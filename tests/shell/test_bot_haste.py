@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.trading_bot.haste import EARLY_LOOKS_PER_MINUTE, LookPace
+from services.trading_bot.haste import EARLY_READS_PER_MINUTE, GLANCE_READS, LOOK_READS, LookPace
+from services.trading_bot.watch import ENTRY_DEADLINE
 from shared.models.broker import CancelOutcome, CancelRequested
 from shared.models.commands import CommandName
 from shared.models.orders import OrderClass, OrderStatus, OrderType
@@ -147,15 +148,17 @@ def test_haste_when_reads_are_metered_then_early_looks_end_with_their_budget() -
         made = 0
         for _ in range(seconds * 2):
             clock.advance(0.5)
-            if pace.may_look(has_news=False):
+            if pace.may_look(LOOK_READS):
                 pace.looked()
                 made += 1
         return made
 
-    assert looks_within(10) == EARLY_LOOKS_PER_MINUTE
-    assert looks_within(60) <= EARLY_LOOKS_PER_MINUTE + 4
+    refilled = EARLY_READS_PER_MINUTE * 10 / 60
+    most = int((EARLY_READS_PER_MINUTE + refilled) / LOOK_READS)
+    assert looks_within(10) == most
+    assert looks_within(60) <= most + 1
     clock.advance(60)
-    assert looks_within(10) == EARLY_LOOKS_PER_MINUTE
+    assert looks_within(10) == most
 
 
 def test_haste_when_the_stream_has_news_then_a_look_is_due_sooner() -> None:
@@ -164,5 +167,31 @@ def test_haste_when_the_stream_has_news_then_a_look_is_due_sooner() -> None:
     pace = LookPace(clock, 1.0, is_metered=False)
     clock.advance(0.1)
 
-    assert not pace.may_look(has_news=False)
-    assert pace.may_look(has_news=True)
+    assert not pace.may_look(LOOK_READS)
+    assert pace.may_look(LOOK_READS, has_news=True)
+
+
+def test_haste_when_reads_are_metered_then_an_entry_is_watched_to_its_deadline() -> None:
+    """The orders alone are one read: the budget must last as long as an entry may work."""
+    clock = ManualClock()
+    pace = LookPace(clock, 1.0, is_metered=True)
+    made = 0
+    for _ in range(int(ENTRY_DEADLINE.total_seconds())):
+        clock.advance(0.5)
+        made += pace.may_look(GLANCE_READS, is_naked=False)
+        clock.advance(0.5)
+        if pace.may_look(GLANCE_READS, is_naked=False):
+            made += 1
+            pace.looked()
+
+    assert made == ENTRY_DEADLINE.total_seconds()
+
+
+def test_haste_when_answers_are_slow_then_they_are_pause_enough() -> None:
+    """Half a market second lies between the beginnings of two looks, not behind a slow one."""
+    clock = ManualClock()
+    pace = LookPace(clock, 1.0, is_metered=False)
+    clock.advance(0.1)
+
+    assert not pace.may_look(GLANCE_READS, answer_s=0.2)
+    assert pace.may_look(GLANCE_READS, answer_s=0.6)

@@ -31,6 +31,7 @@ def test_one_shot_when_the_bot_is_dead_then_secures_closes_and_reports(tmp_path:
     with trading_floor(tmp_path, speed="60", seed=4) as floor:
         floor.bot.wait_for(lambda: held(floor), POSITION_WITHIN_S, "a position")
         floor.bot.kill()
+        floor.slow_down()
         entries = len(floor.own_entries())
 
         secured = floor.bot.one_shot("secure")

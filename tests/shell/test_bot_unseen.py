@@ -150,6 +150,7 @@ def test_one_shot_when_contracts_forbid_reading_then_the_position_is_closed_all_
     with trading_floor(tmp_path, speed="60", seed=4) as floor:
         floor.bot.wait_for(lambda: held(floor), POSITION_WITHIN_S, "a position")
         floor.bot.kill()
+        floor.slow_down()
         symbol = sorted(floor.positions())[0]
         switch_on(
             floor.exchange,

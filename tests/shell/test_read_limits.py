@@ -7,6 +7,7 @@ import pytest
 from shared.errors import TransientFault
 from shared.resilience.breaker import CallBreaker
 from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
+from shared.resilience.lanes import Lane
 from tests.support.clock import ManualClock
 from tests.support.raw_server import RawServer, reply_bytes
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.integration
 def test_reads_when_ceiling_is_reached_then_withheld_and_writes_pass() -> None:
     """Our own ceiling holds reads back before the broker does, and never an order."""
     clock = ManualClock()
-    adapter = DoorAdapter(DoorRules(reads_per_minute=3), clock)
+    adapter = DoorAdapter(DoorRules(reads_per_minute=9), clock)
     with RawServer(lambda c, _: c.sendall(reply_bytes())) as server:
         door = HttpDoor(adapter, {})
         for _ in range(3):
@@ -36,9 +37,8 @@ def test_reads_when_failing_repeatedly_then_breaker_opens_and_writes_pass() -> N
     breaker = CallBreaker("broker", clock, lambda _, old, new: changes.append(f"{old}>{new}"))
     status = ["500 X"]
     with RawServer(lambda c, _: c.sendall(reply_bytes(status=status[0]))) as server:
-        door = HttpDoor(
-            DoorAdapter(DoorRules(total_s=5, reads_per_minute=None), clock, breaker), {}
-        )
+        rules = DoorRules(total_s=5, reads_per_minute=None)
+        door = HttpDoor(DoorAdapter(rules, clock, {Lane.READ: breaker}), {})
         for _ in range(2):
             with pytest.raises(TransientFault):
                 door.get_json(server.url)

@@ -49,7 +49,7 @@ def test_plan_when_a_breakout_comes_then_one_bracket_sized_by_the_limits() -> No
     assert request.stop_loss_price < request.limit_price < request.take_profit_price
     assert request.qty * request.limit_price <= Decimal(5_000)
     assert [result.gate for result in decision.gates if not result.passed] == []
-    assert [note.event for note in decision.notes] == ["entry_decided"]
+    assert [note.event for note in decision.notes] == ["signal_won", "entry_decided"]
 
 
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])

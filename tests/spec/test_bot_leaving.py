@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.trading_bot.watch import start_plan
+from services.trading_bot.plan_steps import start_plan
 from shared.events.types import PlanStarted, PlanStepped
 from shared.models.orders import OrderRole, OrderType
 from shared.models.plans import PlanKind

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.persistence.document import (
     DEPTH_MAX,
+    VERSION,
     Header,
     Malformed,
     NewerVersion,
@@ -115,8 +116,8 @@ def test_unseal_when_a_document_was_made_by_the_contract_alone_then_it_is_read()
 
 def test_unseal_when_the_version_is_newer_then_it_says_so() -> None:
     """A whole file of the future is not damaged."""
-    with pytest.raises(NewerVersion, match="version 2"):
-        unseal(seal({}, Header(1, 1, "b", "t", version=2)))
+    with pytest.raises(NewerVersion, match=f"version {VERSION + 1}"):
+        unseal(seal({}, Header(1, 1, "b", "t", version=VERSION + 1)))
 
 
 @pytest.mark.parametrize(

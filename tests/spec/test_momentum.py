@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.trading_bot.strategies.momentum import Momentum, MomentumParameters
-from services.trading_bot.strategies.registry import make_strategies
+from services.trading_bot.brain.roster import make_strategies
+from services.trading_bot.strategies.momentum import REWARD_RISK, Momentum, MomentumParameters
 from shared.errors import ConfigFault
 from shared.models.limits import Limits
 from shared.models.portfolio import Position
-from shared.models.strategies import REWARD_RISK_OF_STRATEGY
 from tests.support.bars import (
     FIRST_BAR,
     bars_of_closes,
@@ -93,11 +92,11 @@ def test_momentum_when_two_symbols_break_out_then_strongest_first() -> None:
 def test_momentum_when_any_walk_then_reward_reaches_what_the_settings_were_told(
     closes: list[float], stop_atr_multiple: Decimal
 ) -> None:
-    """Every signal reaches the reward/risk of the table by which MIN_REWARD_RISK is judged."""
-    (strategy,) = make_strategies((), Limits(stop_atr_multiple=stop_atr_multiple))
+    """Every signal reaches the reward/risk of the file by which MIN_REWARD_RISK is judged."""
+    (strategy,) = make_strategies(("momentum",), Limits(stop_atr_multiple=stop_atr_multiple))
 
     for signal in strategy.decide(snapshot_of(bars_of_closes(closes)), flat_portfolio()):
-        assert signal.reward_risk >= REWARD_RISK_OF_STRATEGY["momentum"]
+        assert signal.reward_risk >= REWARD_RISK
         assert signal.risk_per_share >= Decimal("0.02")
 
 
@@ -152,5 +151,7 @@ def test_strategies_when_name_is_unknown_then_every_unknown_name_is_said() -> No
 
 
 def test_strategies_when_none_is_named_then_all_run() -> None:
-    """An empty STRATEGIES means all."""
-    assert [strategy.name for strategy in make_strategies((), Limits())] == ["momentum"]
+    """An empty STRATEGIES means all of our own."""
+    names = [strategy.name for strategy in make_strategies((), Limits())]
+
+    assert names == ["mean_reversion", "momentum", "options_flow"]

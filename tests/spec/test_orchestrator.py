@@ -1,4 +1,4 @@
-"""The orchestrator picks one signal and says why the others lost; the gates advise."""
+"""The orchestrator picks one signal and says why the others lost."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trading_bot.gates import GateFacts, judge_gates
 from services.trading_bot.orchestrator import Rules, choose
-from shared.models.market import Quote
 from shared.models.orders import Side
-from shared.models.portfolio import Position
 from shared.models.signals import Signal
 
 pytestmark = pytest.mark.unit
@@ -107,33 +104,3 @@ def test_choose_when_order_is_shuffled_then_same_choice(
 
     assert choose(shuffled, RULES) == choice
     assert len(choice.losers) + (choice.winner is not None) == len(signals)
-
-
-GATES = GateFacts(
-    now=NOW + timedelta(seconds=5),
-    equity=Decimal(100_000),
-    positions=(Position("MSFT", Decimal(100), Decimal(100), current_price=Decimal(100)),),
-    quote=Quote("AAPL", NOW, Decimal("99.99"), Decimal("100.01")),
-    delta_limit_pct=Decimal(70),
-)
-
-
-@pytest.mark.parametrize(
-    ("facts", "refused"),
-    [
-        (GATES, set()),
-        (replace(GATES, delta_limit_pct=Decimal(5)), {"portfolio_delta"}),
-        (replace(GATES, now=NOW + timedelta(minutes=10)), {"signal_decay"}),
-        (replace(GATES, quote=Quote("AAPL", NOW, Decimal(99), Decimal(100))), {"spread"}),
-        (replace(GATES, equity=None, positions=None, quote=None), set()),
-        (replace(GATES, quote=Quote("AAPL", NOW, Decimal(0), Decimal(100))), set()),
-    ],
-)
-def test_gates_when_facts_are_missing_then_they_pass_and_otherwise_they_judge(
-    facts: GateFacts, refused: set[str]
-) -> None:
-    """Advisory gates fail open; a computed breach refuses."""
-    results = judge_gates(a_signal(), facts)
-
-    assert {result.gate for result in results if not result.passed} == refused
-    assert [result.gate for result in results] == ["portfolio_delta", "signal_decay", "spread"]

@@ -116,6 +116,18 @@ def raw_clock(**changes: Any) -> Raw:
     } | changes
 
 
+def raw_calendar_day(**changes: Any) -> Raw:
+    """A half day of the broker's calendar."""
+    return {
+        "date": "2026-11-27",
+        "open": "09:30",
+        "close": "13:00",
+        "session_open": "0400",
+        "session_close": "1700",
+        "settlement_date": "2026-11-30",
+    } | changes
+
+
 def raw_asset(**changes: Any) -> Raw:
     """One asset, without the fields that leave the API in 2026."""
     return {

@@ -13,16 +13,17 @@ from typing import Any
 
 from services.trading_bot.account_state import judge_payload, open_memory
 from services.trading_bot.books import Books
+from services.trading_bot.brain.roster import make_strategies
 from services.trading_bot.commands import CommandDesk
 from services.trading_bot.decision import Policy
 from services.trading_bot.execution.door import OrderDoor
+from services.trading_bot.execution.patience import PatientBroker
 from services.trading_bot.execution.settling import Settler
 from services.trading_bot.gather import BrokerEye
 from services.trading_bot.loop import Loop
 from services.trading_bot.market_view import MarketView
 from services.trading_bot.orders_log import OrdersLog
 from services.trading_bot.parts import Parts
-from services.trading_bot.strategies.registry import make_strategies
 from services.trading_bot.supervision import Supervision
 from shared.commands.spool import CommandSpool
 from shared.config.settings import Settings
@@ -35,7 +36,9 @@ from shared.persistence.market_store import MarketStoreReader
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.persistence.state_store import StateStore
 from shared.ports import Turn
+from shared.resilience.door_rules import DoorHost
 from shared.telemetry.notify import Notifier
+from shared.vendors.websocket_link import LIVE, LinkState
 from tests.support.bars import bars_of_closes, flat_then_breakout
 from tests.support.clock import ManualClock
 from tests.support.fake_broker import FakeBroker
@@ -52,6 +55,8 @@ class FakeStream:
     listening: bool = True
     gaps: int = 1
     has_news: bool = False
+    failed_tries: int = 0
+    state: LinkState = field(default_factory=lambda: LinkState(LIVE, ""))
 
     def drain(self) -> tuple[TradeUpdate, ...]:
         return ()
@@ -113,6 +118,7 @@ class BotHouse:
         account = (self.broker.account_id, EPOCH)
         memory = open_memory(self.settings, self.clock, store, store.load(), account)
         orders_log = OrdersLog(self.settings.logs.orders, self.clock)
+        broker = PatientBroker(self.broker, Notifier(None), self.clock)
         ledger = LedgerWriter(self.settings.state.ledger, self.clock)
         strategies = make_strategies((), self.settings.limits)
         self.spool = CommandSpool(self.settings.state, self.clock)
@@ -121,16 +127,16 @@ class BotHouse:
             settings=self.settings,
             clock=self.clock,
             notifier=Notifier(None),
-            broker=self.broker,
+            broker=broker,
             market_clock=FakeMarketClock(self),
             stream=self.stream,
             market=MarketView(MarketStoreReader(self.settings.state.market), SYMBOLS),
             memory=memory,
             books=Books(orders_log, ledger),
             desk=CommandDesk(self.spool, self.stop_file, self.clock),
-            door=OrderDoor(self.broker, memory, orders_log, self.clock),
-            settler=Settler(self.broker, self.clock),
-            eye=BrokerEye(self.broker),
+            door=OrderDoor(broker, memory, orders_log, self.clock),
+            settler=Settler(broker, self.clock),
+            eye=BrokerEye(broker),
             stop_file=self.stop_file,
             supervision=Supervision(self.settings.state.health, {}, self.clock),
             policy=Policy(
@@ -138,6 +144,8 @@ class BotHouse:
                 limits=self.settings.limits,
                 strategies={strategy.name: strategy for strategy in strategies},
             ),
+            drifts=broker.drifts,
+            host=DoorHost(),
         )
         self.loop = Loop(self.parts)
 

@@ -60,6 +60,10 @@ class BotProcess:
         )
         return self
 
+    def believe_in_speed(self, speed: str) -> None:
+        """Let processes from here on know another speed of the market."""
+        self._environ["SIM_SPEED"] = speed
+
     def stop(self) -> int:
         """Ask for the end and return the exit code."""
         return self._end(signal.SIGTERM)
@@ -123,6 +127,13 @@ class TradingFloor:
     exchange: ExchangeProcess
     daemon: DaemonProcess
     bot: BotProcess
+
+    def slow_down(self) -> None:
+        """Let market time run like real time, for who starts from here on: in a fast market a
+        position may be stopped out while a process starts.
+        """
+        self.exchange.restart("--speed", "1")
+        self.bot.believe_in_speed("1")
 
     def positions(self) -> dict[str, int]:
         """Shares by symbol, by the exchange's own word."""

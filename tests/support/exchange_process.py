@@ -75,6 +75,12 @@ class ExchangeProcess:
         session.get(f"{self.url}/v2/clock", headers=HEADERS, timeout=START_S)
         return self
 
+    def restart(self, *options: str) -> None:
+        """Die and start again, with these options behind those of before: the last one counts."""
+        self.kill()
+        self._options = (*self._options, *options)
+        self.start()
+
     def greeting(self) -> str:
         """Return everything that was printed at the start; once only."""
         assert self._process is not None

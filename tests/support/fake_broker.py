@@ -30,6 +30,7 @@ from shared.models.broker import (
 )
 from shared.models.movements import BrokerMovement
 from shared.models.orders import OrderClass, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from shared.models.pnl import EquityPoint
 from shared.models.portfolio import Account, Position
 from shared.risk.approved import Approved
 from tests.support.fake_books import FakeBooks
@@ -49,6 +50,10 @@ class FakeBroker(FakeBooks):
     lose_reply: bool = False
     moved: list[BrokerMovement] = field(default_factory=list)
     """What changed the account without an order."""
+    history: list[EquityPoint] = field(default_factory=list)
+    """What the account was worth by the day."""
+    history_fault: SystemFault | None = None
+    """Why that cannot be read."""
     asked_to_close: list[str] = field(default_factory=list)
     close_answer: CloseOutcome | None = None
     """What every `close_position` answers instead of closing."""
@@ -60,6 +65,8 @@ class FakeBroker(FakeBooks):
     """Why the activities cannot be read."""
     submit_fault: SystemFault | None = None
     """Why no order arrives; the bot never learns more than that."""
+    asset_fault: SystemFault | None = None
+    """Why nothing is said of a symbol."""
     lookup_fault: SystemFault | None = None
     """Why an order cannot be looked up by our id."""
     reads: int = 0
@@ -151,8 +158,16 @@ class FakeBroker(FakeBooks):
         self._read()
         return tuple(each for each in self.moved if each.day >= since)
 
+    def portfolio_history(self) -> tuple[EquityPoint, ...]:
+        self._read()
+        if self.history_fault is not None:
+            raise self.history_fault
+        return tuple(self.history)
+
     def asset(self, symbol: str) -> Asset | None:
         self._read()
+        if self.asset_fault is not None:
+            raise self.asset_fault
         return Asset(symbol, "us_equity", True, True, True)
 
     def submit(self, approved: Approved) -> SubmitOutcome:
