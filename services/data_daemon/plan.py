@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.data_daemon.regular_hours import RegularHours
@@ -53,6 +53,8 @@ DAILY_DAYS = 8
 """Calendar days of daily bars: enough for the prior close over any chain of holidays. More would
 make every start wait for what nobody reads.
 """
+SPLITS_KNOWN_AT = time(9, 0)
+"""New York time at which the broker's own books have taken the splits of the day."""
 BAR_LENGTH = timedelta(minutes=1)
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -274,9 +276,12 @@ class Admission:
         return None
 
 
-def daily_is_due(fetched_for: date | None, now: datetime) -> bool:
-    """Whether daily bars must be fetched: once per New York day."""
-    return fetched_for != trading_day(now)
+def daily_slot(now: datetime) -> tuple[date, bool]:
+    """Return for which moment daily bars must be fetched: once per New York day, and once more
+    shortly before its session, when everybody knows of the splits that it begins with.
+    """
+    local = now.astimezone(_NEW_YORK)
+    return local.date(), local.time() >= SPLITS_KNOWN_AT
 
 
 def trading_day(now: datetime) -> date:

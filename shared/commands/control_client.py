@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import struct
 import xmlrpc.client  # nosec B411 # the peer is our own supervisor, on a socket of mode 0600
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,15 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
+        self._timeout_s = max(1.0, timeout_s)
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        # A socket with a timeout of Python's own is refused at once while others wait in line.
+        limit = struct.pack("ll", int(self._timeout_s), 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self.sock.connect(self._path)
+        self.sock.settimeout(self._timeout_s)
 
 
 class _UnixTransport(xmlrpc.client.Transport):

@@ -50,9 +50,15 @@ class MarketDataRest:
     def bars(
         self, symbols: Sequence[str], timeframe: str, start: datetime, end: datetime
     ) -> BarPage:
-        """Return the bars of several symbols from `start` to `end`, both included, all pages."""
+        """Return the bars of several symbols from `start` to `end`, both included, all pages.
+
+        Daily bars come in the shares of today: yesterday's close is compared with today's prices,
+        also on the day of a split. Minutes come as they were traded.
+        """
         query = self._query(symbols, timeframe, BARS_PER_PAGE)
         query |= {"start": utc_text(start), "end": utc_text(end)}
+        if timeframe == DAY:
+            query["adjustment"] = "split"
         candles: list[Candle] = []
         dropped: list[SchemaDrift] = []
         for _ in range(PAGES_MAX):

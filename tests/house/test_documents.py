@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 
@@ -12,7 +13,6 @@ import pytest
 from services.dashboard.app import ROUTES
 from services.exchange_sim.faults.kinds import KINDS
 from services.exchange_sim.switches import Switches
-from services.supervisor.cli import build_parser
 from services.supervisor.dependencies import IMPORT_NAMES, missing_packages
 from shared.config.paths import StatePaths
 from tests.house.source_tree import ROOT, product_files
@@ -111,7 +111,10 @@ def test_commands_when_the_readme_names_them_then_they_exist() -> None:
         for row in re.findall(r"^\| (`\.\.\. .*?) \|", text, re.M)
         for word in re.findall(r"`(?:\.\.\. )?([a-z-]+)", row)
     }
-    known = set(re.findall(r"^    ([a-z-]+)", build_parser().format_help(), re.M))
+    words = [sys.executable, "deploy_supervisor.py", "--help"]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30).stdout
+    known = set(re.findall(r"^    ([a-z-]+)", shown, re.M))
+    known |= set(re.findall(r"^([a-z-]+) \[NAME", shown, re.M))
 
     assert typed
     assert typed - known == set()

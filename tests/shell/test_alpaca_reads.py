@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from shared.clock import SystemClock
 from shared.contracts.drift import SchemaDrift
 from shared.errors import ConfigFault, TransientFault
+from shared.resilience.door_rules import DoorRules
+from shared.resilience.http_door import DoorAdapter, HttpDoor
 from shared.vendors.alpaca_broker import AlpacaBroker
+from shared.vendors.alpaca_market_data import DAY, MINUTE, MarketDataRest
 from tests.support.alpaca_payloads import (
     raw_account,
     raw_bracket,
@@ -152,3 +156,19 @@ def test_shorting_when_forbidden_then_said(alpaca: ScriptedAlpaca, broker: Alpac
     assert not broker.forbids_shorting()
     assert broker.forbid_shorting()
     assert alpaca.asked[-1].body == {"no_shorting": True}
+
+
+def test_bars_when_daily_then_in_shares_of_today_and_minutes_as_they_were_traded(
+    alpaca: ScriptedAlpaca,
+) -> None:
+    """Else the close before a split lies far outside every band on the day of the split."""
+    alpaca.on("GET", "/v2/stocks/bars", (200, {"bars": {}, "next_page_token": None}))
+    door = HttpDoor(DoorAdapter(DoorRules(), SystemClock()), {})
+    rest = MarketDataRest(door, alpaca.url, None)
+
+    for timeframe in (DAY, MINUTE):
+        rest.bars(("AAPL",), timeframe, AT, AT)
+
+    asked = [one.query.get("adjustment") for one in alpaca.asked]
+    assert asked == ["split", None]
+    door.close()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -190,6 +191,28 @@ def test_control_when_callers_never_hang_up_then_others_are_served_and_services_
         os.kill(web, signal.SIGKILL)
         system.wait_for("web", status="OK", restarts=1)
         assert system.supervisor_pid() == supervisor
+
+
+def test_call_when_others_stand_in_line_then_it_waits_its_turn(tmp_path: Path) -> None:
+    """A full line is no dead supervisor: the caller gets in once somebody is served."""
+    state = StatePaths(tmp_path)
+    state.supervisor_socket.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as door, ExitStack() as line:
+        door.bind(str(state.supervisor_socket))
+        door.listen(0)
+        line.enter_context(socket.socket(socket.AF_UNIX)).connect(str(state.supervisor_socket))
+        said: list[bool] = []
+        caller = threading.Thread(target=lambda: said.append(ControlClient(state, 3).is_alive()))
+        caller.start()
+        # Whoever is refused at once is done by now; whoever waits is still there.
+        caller.join(0.3)
+        assert caller.is_alive()
+        line.enter_context(door.accept()[0])
+        served = line.enter_context(door.accept()[0])
+        assert b"getState" in served.recv(65536)
+        served.shutdown(socket.SHUT_RDWR)
+        caller.join(5)
+        assert said == [False]
 
 
 def test_socket_when_somebody_removed_it_then_it_is_there_again(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from services.data_daemon.plan import (
     Verdict,
     backfill_reason,
     clock_went_back,
-    daily_is_due,
+    daily_slot,
     is_finished,
     judge_feed,
     judge_health,
@@ -159,12 +159,19 @@ def test_backfill_when_bars_may_be_missing_then_reason(
     assert (backfill_reason(facts) is not None) is is_due
 
 
-def test_daily_when_new_york_day_changes_then_due() -> None:
-    """The day is New York's: 01:00 UTC still belongs to the evening before."""
+def test_daily_when_new_york_day_changes_or_its_session_nears_then_due() -> None:
+    """The day is New York's: 01:00 UTC still belongs to the evening before. Splits of the day are
+    known from 09:00 on.
+    """
     assert trading_day(datetime(2026, 1, 6, 1, 0, tzinfo=UTC)) == NOW.date()
-    assert daily_is_due(None, NOW)
-    assert not daily_is_due(NOW.date(), datetime(2026, 1, 6, 1, 0, tzinfo=UTC))
-    assert daily_is_due(NOW.date(), datetime(2026, 1, 6, 15, 0, tzinfo=UTC))
+    evening, after_midnight = (
+        datetime(2026, 1, 6, 1, tzinfo=UTC),
+        datetime(2026, 1, 6, 6, tzinfo=UTC),
+    )
+    before_session = datetime(2026, 1, 6, 14, 0, tzinfo=UTC)
+    assert daily_slot(NOW.replace(hour=15)) == daily_slot(evening)
+    assert len({daily_slot(one) for one in (evening, after_midnight, before_session)}) == 3
+    assert daily_slot(before_session) == daily_slot(before_session.replace(hour=23))
 
 
 def test_minute_when_still_running_then_not_finished() -> None:

@@ -14,7 +14,7 @@ from services.data_daemon.plan import (
     QUOTES,
     SYMBOLS_PER_CALL,
     WARM_BARS,
-    daily_is_due,
+    daily_slot,
     is_finished,
     trading_day,
 )
@@ -55,7 +55,7 @@ class AlpacaRest:
         self._symbols: tuple[str, ...] = ()
         self._missing: deque[str] = deque()
         self._gaps: deque[tuple[tuple[str, ...], datetime]] = deque()
-        self._daily_for: date | None = None
+        self._daily_for: tuple[date, bool] | None = None
         self._daily_missing: deque[tuple[str, ...]] = deque()
         self._traded: set[str] = set()
 
@@ -91,8 +91,8 @@ class AlpacaRest:
         nothing is missing any more. A piece that fails goes behind the others.
         """
         now, hours = reading.now, self._hours(reading)
-        if daily_is_due(self._daily_for, now):
-            self._daily_for = trading_day(now)
+        if self._daily_for != daily_slot(now):
+            self._daily_for = daily_slot(now)
             self._traded.clear()
             self._daily_missing = deque(_chunks(self._symbols))
         if self._gaps:
