@@ -112,7 +112,9 @@ def test_commands_when_the_readme_names_them_then_they_exist() -> None:
         for word in re.findall(r"`(?:\.\.\. )?([a-z-]+)", row)
     }
     words = [sys.executable, "deploy_supervisor.py", "--help"]
-    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30).stdout
+    shown = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    ).stdout
     known = set(re.findall(r"^    ([a-z-]+)", shown, re.M))
     known |= set(re.findall(r"^([a-z-]+) \[NAME", shown, re.M))
 
