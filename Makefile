@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := python3 tools/bootstrap.py
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check fast kill-test crash-test corruption-test soak long bench status stop lock clean
+.PHONY: help run test check fast kill-test crash-test corruption-test soak drill long bench status stop lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ crash-test: ## five thousand seeded histories of deaths and lies against the exc
 	@$(BOOTSTRAP) test
 	@$(PYTHON) -m tests.crash --histories $(HISTORIES)
 
+drill: ## every chaos drill in a throw-away copy of state/ and logs/, with a scorecard
+	@$(BOOTSTRAP) test
+	@$(PYTHON) deploy_supervisor.py drill --all
+
 SOAK_S ?= 3600
 soak: ## an hour of faults drawn by a seed; SOAK_S=300 SEED=2 for others
 	@$(BOOTSTRAP) test
@@ -49,7 +53,7 @@ corruption-test: ## twenty thousand damaged state files; CORRUPTIONS=5000 for fe
 	@$(BOOTSTRAP) test
 	@CORRUPTIONS=$(CORRUPTIONS) $(PYTEST) -n 0 tests/shell/test_persistence_corruptions.py
 
-long: ## the long tier: the whole week in lock-step, twice
+long: ## the long tier: recorded weeks and months, drills that must fail, every fault at every call
 	@$(BOOTSTRAP) test
 	@$(PYTEST) -m slow tests
 

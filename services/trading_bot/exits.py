@@ -112,7 +112,7 @@ def _is_changeable(leg: Order, facts: Facts) -> bool:
 
 
 def raised_stop(position: Position, leg: Order, facts: Facts) -> Decimal | None:
-    """Return the higher stop price that trailing asks for now, None to leave it.
+    """Return the higher stop price that trailing wants at this moment, None to leave it.
 
     Never lower, at least one step and a cent higher, a cent below bid and target, not before its
     time; a price or a range that is unknown, stale, NaN or infinite moves nothing.

@@ -31,6 +31,8 @@ EARLY_READS_PER_MINUTE = 25
 LOOK_READS, GLANCE_READS = 3, 1
 """Account, orders, positions; or the orders alone."""
 MINUTE_S = 60.0
+_UNCOVERING = frozenset({"await_cancel", "send_exit"})
+"""Steps of plans that take protection away."""
 
 
 def exposed_symbols(state: BotState) -> frozenset[str]:
@@ -40,8 +42,11 @@ def exposed_symbols(state: BotState) -> frozenset[str]:
 
 
 def naked_symbols(state: BotState) -> frozenset[str]:
-    """Return where shares of ours have no live stop."""
-    return frozenset(name for name, row in coverage(state).items() if not row.is_covered)
+    """Return where shares of ours have no live stop, or one that was asked to go: nobody tells at
+    once when it has gone, and the exit must follow then.
+    """
+    gaps = {name for name, row in coverage(state).items() if not row.is_covered}
+    return frozenset(gaps | {plan.symbol for plan in state.plans if plan.step in _UNCOVERING})
 
 
 def needs_only_orders(state: BotState) -> bool:

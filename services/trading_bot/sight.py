@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from services.trading_bot.gather import Picture
+from services.trading_bot.haste import naked_symbols
 from services.trading_bot.money import MoneyWatch
 from services.trading_bot.parts import Parts
 from services.trading_bot.rebuilding import Rebuilder
@@ -15,6 +17,7 @@ from shared.errors import TransientFault
 from shared.events.types import Event, OrderSeen
 from shared.models.portfolio import Position
 from shared.ports import Turn
+from shared.resilience.lanes import Lane, in_lane
 
 
 class Sight:
@@ -66,7 +69,8 @@ class Sight:
         """Read and book the orders alone; False when they cannot be read."""
         parts, now = self._parts, turn.reading.now
         hints = self._hints(now)
-        news = parts.eye.glance(parts.memory.state, now)
+        with self._lane():
+            news = parts.eye.glance(parts.memory.state, now)
         if news is None:
             return False
         parts.memory.book([*hints, *news])
@@ -81,9 +85,15 @@ class Sight:
         stream = self._parts.stream
         return [OrderSeen(hint.order, now) for hint in (stream.drain() if stream else ())]
 
+    def _lane(self) -> AbstractContextManager[None]:
+        """A look that naked shares wait for is protection: no share of reads holds it back."""
+        is_naked = bool(naked_symbols(self._parts.memory.state))
+        return in_lane(Lane.SAFETY) if is_naked else nullcontext()
+
     def _look(self, now: datetime) -> Picture | None:
         self._is_glance = False
-        picture = self._parts.eye.look(self._parts.memory.state, now)
+        with self._lane():
+            picture = self._parts.eye.look(self._parts.memory.state, now)
         is_half = picture is not None and picture.positions is None
         # In lock-step the exchange waits: a half picture must not change the replay.
         return None if is_half and self._parts.settings.is_lock_step else picture

@@ -103,6 +103,7 @@ def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
         "orders": [_order_row(order) for order in _shown_orders(state)],
         "coverage_pct": round(float(coverage_pct(covered)), 2),
         "unknown_outcomes": len(state.unknown_outcomes),
+        "plans": [f"{plan.kind.value} {plan.symbol}: {plan.step}" for plan in state.plans],
         "reconcile": dict(facts.reconcile),
         "statement": _statement_row(state.statement),
         "limits": _limit_rows(facts, equity),

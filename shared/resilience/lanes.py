@@ -34,8 +34,10 @@ _chosen = _Chosen()
 
 @contextmanager
 def in_lane(lane: Lane, may_still_go: Callable[[], None] | None = None) -> Iterator[None]:
-    """Send the writes of this thread over that lane. `may_still_go` is asked at the last moment,
-    after every wait of the door, and raises a SystemFault when the write must stay home.
+    """Send the writes of this thread over that lane, over safety's its reads, too.
+
+    `may_still_go` is asked at the last moment, after every wait of the door, and raises a
+    SystemFault when the write must stay home.
     """
     before = _chosen.lane, _chosen.recheck
     _chosen.lane, _chosen.recheck = lane, may_still_go
@@ -46,11 +48,11 @@ def in_lane(lane: Lane, may_still_go: Callable[[], None] | None = None) -> Itera
 
 
 def lane_of(method: str | None) -> Lane:
-    """Return the lane of a request: reads have theirs; a write that nobody named is safety's,
-    because what is not known to add risk is never held back.
+    """Return the lane of a request: reads have theirs, unless protection waits for what they say; a
+    write that nobody named is safety's, because what is not known to add risk is never held back.
     """
     if method in SAFE_VERBS:
-        return Lane.READ
+        return Lane.SAFETY if _chosen.lane is Lane.SAFETY else Lane.READ
     return _chosen.lane or Lane.SAFETY
 
 

@@ -31,6 +31,8 @@ def why_restless(world: World, status: Path) -> str:
         return f"commands wait: {world.operator.unanswered()}"
     if document.get("unknown_outcomes") != 0:
         return f"unknown outcomes: {document.get('unknown_outcomes')}"
+    if document.get("is_open") and document.get("plans") != []:
+        return f"plans run: {document.get('plans')}"
     if document.get("is_open") and document.get("trading_state") != "ACTIVE":
         return f"{document.get('trading_state')}: {document.get('causes')}"
     reconcile = document.get("reconcile")

@@ -78,7 +78,7 @@ def test_entry_when_its_breaker_is_open_then_withheld_and_safety_goes_out(far: S
 
 
 def test_orders_when_reads_have_spent_their_share_then_they_go_at_once(far: Scripted) -> None:
-    """Orders never wait for data: each lane has a budget of its own."""
+    """Orders never wait for data, nor does a look that naked shares wait for."""
     clock = ManualClock()
     rules = DoorRules(reads_per_minute=3, reads_per_second=1000)
     door = HttpDoor(DoorAdapter(rules, clock), {})
@@ -89,8 +89,13 @@ def test_orders_when_reads_have_spent_their_share_then_they_go_at_once(far: Scri
     for lane in (Lane.ENTRY, Lane.SAFETY):
         with in_lane(lane):
             door.post_json(far.url, {}, 5)
+        assert clock.monotonic_s() == before_s
+    with in_lane(Lane.SAFETY):
+        door.get_json(far.url)
     assert clock.monotonic_s() == before_s
-    assert far.count == 3
+    assert far.count == 4
+    with in_lane(Lane.ENTRY), pytest.raises(TransientFault, match="ceiling"):
+        door.get_json(far.url)
 
 
 def test_safety_when_beyond_every_budget_then_paced_and_never_withheld(far: Scripted) -> None:
