@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
+from services.trading_bot.brain.asking import strongest_first
 from services.trading_bot.brain.bracket import StopRule, long_bracket
 from services.trading_bot.brain.port import StrategySheet
 from services.trading_bot.indicators import (
@@ -88,14 +89,9 @@ class Momentum:
 
     def decide(self, snapshot: MarketSnapshot, portfolio: PortfolioView) -> Sequence[Signal]:
         """Return the breakouts of this moment in symbols that nobody owns, strongest first."""
-        signals = []
-        for symbol in sorted(snapshot.buffers):
-            if symbol in portfolio.busy_symbols:
-                continue
-            signal = self._signal(snapshot, symbol)
-            if signal is not None:
-                signals.append(signal)
-        return sorted(signals, key=lambda signal: (-signal.strength, signal.symbol))
+        return strongest_first(
+            snapshot.buffers, portfolio, lambda symbol: self._signal(snapshot, symbol)
+        )
 
     def exit_reason(self, position: Position, buffer: CandleBuffer, now: datetime) -> str | None:
         """Return why this position should be left now, or None to keep it."""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
+from services.trading_bot.brain.asking import strongest_first
 from services.trading_bot.brain.bracket import StopRule, long_bracket
 from services.trading_bot.brain.port import StrategySheet
 from services.trading_bot.brain.regime import Regime
@@ -83,14 +84,11 @@ class OptionsFlow:
 
     def decide(self, snapshot: MarketSnapshot, portfolio: PortfolioView) -> Sequence[Signal]:
         """Return what the flow speaks for in symbols that nobody owns, strongest first."""
-        signals = []
-        for symbol in sorted(snapshot.flow.alerts):
-            if symbol in portfolio.busy_symbols or symbol not in snapshot.buffers:
-                continue
-            signal = self._signal(snapshot, symbol)
-            if signal is not None:
-                signals.append(signal)
-        return sorted(signals, key=lambda signal: (-signal.strength, signal.symbol))
+        return strongest_first(
+            snapshot.flow.alerts.keys() & snapshot.buffers.keys(),
+            portfolio,
+            lambda symbol: self._signal(snapshot, symbol),
+        )
 
     def read(self, flow: FlowView, symbol: str, now: datetime) -> FlowReading:
         """Return the flow of a symbol as it is worth at that moment."""
