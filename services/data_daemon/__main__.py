@@ -13,13 +13,13 @@ from services.data_daemon.sink import StoreSink
 from services.data_daemon.wiring import SERVICE, Parts, wire
 from shared.clock import Clock, SystemClock
 from shared.config.endpoints import load_endpoints
-from shared.config.settings import Settings, load_settings
-from shared.errors import ConfigFault, TransientFault
+from shared.config.settings import Settings
+from shared.errors import TransientFault
 from shared.resilience.door_rules import DoorHost
 from shared.resilience.door_standing import standing_of_all
 from shared.telemetry.logs import configure_logging
 from shared.telemetry.notify import Notifier
-from shared.telemetry.service import run_service
+from shared.telemetry.service import run_configured_service
 
 BEAT_S_MAX = 0.5
 RETRY_S = 1.0
@@ -65,14 +65,8 @@ def _wire_patiently(
 
 def main() -> int:
     """Return the exit code of CONTRACTS.md section 2."""
-    settings = load_settings()
-    configure_logging(SERVICE, settings.log_dir, settings.secret_values())
-    return run_service(SERVICE, settings.log_dir, lambda stop: serve(settings, stop))
+    return run_configured_service(SERVICE, serve)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ConfigFault as fault:
-        sys.stderr.write(f"{fault}\n")
-        sys.exit(fault.exit_code)
+    sys.exit(main())

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 
 from services.heartbeat.loop import Loop, beat_s_of_environment, turn_s
 from shared.clock import SystemClock
-from shared.config.settings import load_settings
-from shared.errors import ConfigFault
-from shared.telemetry.logs import configure_logging
+from shared.config.settings import Settings
 from shared.telemetry.notify import Notifier
-from shared.telemetry.service import run_service
+from shared.telemetry.service import run_configured_service
 
 NAME = "heartbeat"
 
 
+def watch(settings: Settings, stop: threading.Event) -> None:
+    """Judge and alert until stopped."""
+    loop = Loop(settings, SystemClock(), logging.getLogger(NAME))
+    loop.run(stop, Notifier.from_environment(), turn_s(beat_s_of_environment()))
+
+
 def main() -> int:
     """Run until stopped; the exit code of CONTRACTS.md section 2."""
-    try:
-        settings = load_settings()
-    except ConfigFault as fault:
-        print(fault, file=sys.stderr)  # noqa: T201  no log exists before the settings do
-        return fault.exit_code
-    logger = configure_logging(NAME, settings.log_dir, settings.secret_values())
-
-    def work(stop: threading.Event) -> None:
-        loop = Loop(settings, SystemClock(), logger)
-        loop.run(stop, Notifier.from_environment(), turn_s(beat_s_of_environment()))
-
-    return run_service(NAME, settings.log_dir, work)
+    return run_configured_service(NAME, watch)
 
 
 if __name__ == "__main__":

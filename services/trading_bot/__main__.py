@@ -10,11 +10,10 @@ from services.trading_bot.parts import TradeHints
 from services.trading_bot.startup import SERVICE, Ignition, Stopped, Waiting, hold_lock, start
 from shared.clock import SystemClock
 from shared.config.endpoints import Endpoints
-from shared.config.settings import Settings, load_settings
-from shared.errors import ConfigFault
+from shared.config.settings import Settings
 from shared.telemetry.logs import configure_logging
 from shared.telemetry.notify import Notifier
-from shared.telemetry.service import run_service
+from shared.telemetry.service import run_configured_service
 from shared.vendors.alpaca_stream import TradeStream
 from shared.vendors.connect import open_trade_stream
 
@@ -60,14 +59,8 @@ def serve(settings: Settings, stop: threading.Event) -> None:
 
 def main() -> int:
     """Return the exit code of CONTRACTS.md section 2."""
-    settings = load_settings()
-    configure_logging(SERVICE, settings.log_dir, settings.secret_values())
-    return run_service(SERVICE, settings.log_dir, lambda stop: serve(settings, stop))
+    return run_configured_service(SERVICE, serve)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ConfigFault as fault:
-        sys.stderr.write(f"{fault}\n")
-        sys.exit(fault.exit_code)
+    sys.exit(main())

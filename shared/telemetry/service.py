@@ -5,16 +5,33 @@ from __future__ import annotations
 import faulthandler
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from shared.clock import SystemClock, utc_text
-from shared.errors import SystemFault
+from shared.config.settings import Settings, load_settings
+from shared.errors import ConfigFault, SystemFault
 from shared.telemetry.last_words import words_of_now, write_last_words
-from shared.telemetry.logs import log_event
+from shared.telemetry.logs import configure_logging, log_event
 
 CRASH_EXIT_CODE = 1
+
+
+def run_configured_service(service: str, work: Callable[[Settings, threading.Event], None]) -> int:
+    """Load the settings, open the log, run `work(settings, stop)`; the whole main of a service.
+
+    Returns the exit code of CONTRACTS.md section 2. Settings that are wrong are told on stderr:
+    no log exists before the settings do.
+    """
+    try:
+        settings = load_settings()
+        configure_logging(service, settings.log_dir, settings.secret_values())
+        return run_service(service, settings.log_dir, lambda stop: work(settings, stop))
+    except ConfigFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return fault.exit_code
 
 
 def run_service(service: str, log_dir: Path, main: Callable[[threading.Event], None]) -> int:
