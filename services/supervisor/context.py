@@ -42,6 +42,8 @@ class Context:
     """Spreads restarts in time; no secret depends on it."""
     owns_folder: Callable[[], bool] = lambda: True
     """Whether the state folder, with our lock in it, is still there."""
+    guardian: tuple[int, int] | None = None
+    """Pid and start ticks of the guardian watched last; None before one was seen alive."""
     stopping: bool = False
     """The whole system is on its way down: nothing is started any more."""
     later: list[Callable[[], None]] = field(default_factory=list)

@@ -187,6 +187,7 @@ class HealthFile:
         context = self._context
         self._seq += 1
         now = context.clock.utc_now()
+        guardian_pid, guardian_ticks = context.guardian or (None, None)
         document = {
             "schema_version": SCHEMA_VERSION,
             "seq": self._seq,
@@ -207,6 +208,8 @@ class HealthFile:
                 "started_at": self._identity.started_at,
                 "version": VERSION,
                 "generation": self._identity.generation,
+                "guardian_pid": guardian_pid,
+                "guardian_ticks": guardian_ticks,
             },
         }
         services = ", ".join(self._service_text(member) for member in self._roster)

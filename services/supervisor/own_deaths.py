@@ -21,7 +21,7 @@ from services.supervisor.own_files import (
     read_pid_file,
     write_pid_file,
 )
-from services.supervisor.processes import CLOCK_TICKS, Process, open_process, state_of
+from services.supervisor.processes import Process, open_process, state_of
 from services.supervisor.restart_policy import Park
 from shared.clock import utc_text
 from shared.models.health import ExitClass, HealthCode, Incident, Status
@@ -33,6 +33,19 @@ HELD_STILL = "T"
 STILL_LOOKS_MAX = 5
 """A guardian that stands still for so many seconds is woken."""
 GUARDIAN_NAME, SUPERVISOR_NAME = "guardian", "supervisor"
+
+
+def is_other_guardian(former: object, guardian: tuple[int, int]) -> bool:
+    """Whether the supervisor that died was guarded by another process than `guardian`.
+
+    `former` is its part of the last health.json, `guardian` a pid and start ticks. By identity,
+    not by time: a whole tree that dies at once is back within the hundredth of a second that
+    start ticks count in. A file that names no guardian accuses none.
+    """
+    if not isinstance(former, dict):
+        return False
+    named = (former.get("guardian_pid"), former.get("guardian_ticks"))
+    return all(is_count(part) and part for part in named) and named != guardian
 
 
 class OwnDeaths:
@@ -61,7 +74,9 @@ class OwnDeaths:
         back = f"supervising again after {silent_s:.3f} s"
         context.incidents.step(Step.RECOVER, SUPERVISOR_NAME, back)
         log_event(context.logger, "supervisor_back", reason)
-        if self._is_new_guardian() and not context.incidents.is_open(GUARDIAN_NAME):
+        guarded_now = (context.launch.guardian_pid, context.launch.guardian_ticks)
+        was_told = context.incidents.is_open(GUARDIAN_NAME)
+        if is_other_guardian(self._earlier.get("supervisor"), guarded_now) and not was_told:
             self._tell()
 
     def service_before(self, name: str, restarts: int) -> None:
@@ -85,11 +100,6 @@ class OwnDeaths:
         """Tell of a service that the supervisor before this one parked, and died before it told."""
         reason = f"parked: {park.reason}; the supervisor died just then"
         self._context.incidents.step(Step.HALT, name, reason, failure_class=str(park.exit_class))
-
-    def _is_new_guardian(self) -> bool:
-        """Whether the guardian began after the last word of the supervisor that died."""
-        began_s = self._context.launch.guardian_ticks / CLOCK_TICKS
-        return began_s > float(self._earlier.get("boottime_s") or 0)
 
     def _crashed_before(self, adopted: int) -> bool:
         """Whether a supervisor died; a start that was refused left word, but nobody lived."""
@@ -135,6 +145,7 @@ class OwnDeaths:
 
     def _watch(self, guardian: Process) -> None:
         self._guardian = guardian
+        self._context.guardian = (guardian.pid, guardian.start_ticks)
         self._context.loop.add_reader(guardian.pidfd, self._died, guardian)
         self._flip(Status.FAILED, Status.OK, f"guarded by pid {guardian.pid}")
 
