@@ -25,7 +25,7 @@ from services.exchange_sim.faults.options import faults_asked
 from services.exchange_sim.faults.reading import FaultRequest
 from services.exchange_sim.greeting import greeting
 from services.exchange_sim.http.gate import Keys
-from services.exchange_sim.market.opening import MarketRequest, open_market
+from services.exchange_sim.market.opening import MarketHours, MarketRequest, open_market
 from services.exchange_sim.market.port import Market
 from services.exchange_sim.market.seeded import HISTORY_DAYS
 from services.exchange_sim.opening import open_books
@@ -77,11 +77,10 @@ class Place:
     port: int
     database: Path
     keys: Keys
+    market: MarketRequest
     switches: Switches = field(default_factory=Switches)
     faults: tuple[FaultRequest, ...] = ()
     plans: VendorPlans = field(default_factory=VendorPlans)
-    history_days: int = HISTORY_DAYS
-    begins_at: datetime | None = None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +142,12 @@ def _add_market_options(parser: argparse.ArgumentParser) -> None:
         metavar="MOMENT",
         help="where a new account of the seeded market begins: now, or 2026-01-05T14:30:00Z",
     )
+    parser.add_argument(
+        "--hours",
+        choices=[hours.value for hours in MarketHours],
+        default=MarketHours.ALWAYS.value,
+        help="when the seeded market trades: always, or in the exchange's hours",
+    )
 
 
 def _beginning(text: str) -> datetime:
@@ -197,11 +202,10 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
             port=address.port or STANDALONE_PORT,
             database=settings.state.exchange,
             keys=Keys(endpoints.key_id, endpoints.secret_key),
+            market=_request(settings, arguments),
             switches=_switches(arguments),
             faults=faults_asked(arguments.fault, os.environ),
             plans=plans_asked(arguments),
-            history_days=arguments.history_days,
-            begins_at=arguments.begin,
         )
     port = STANDALONE_PORT if arguments.port is None else arguments.port
     own_file = settings.state_dir / "exchange_sim_standalone.db"
@@ -210,15 +214,14 @@ def _place(arguments: argparse.Namespace, settings: Settings, *, supervised: boo
         port=port,
         database=arguments.db or own_file,
         keys=Keys(arguments.key_id, arguments.secret_key),
+        market=_request(settings, arguments),
         switches=_switches(arguments),
         faults=faults_asked(arguments.fault, os.environ),
         plans=plans_asked(arguments),
-        history_days=arguments.history_days,
-        begins_at=arguments.begin,
     )
 
 
-def _request(settings: Settings, history_days: int, begins_at: datetime | None) -> MarketRequest:
+def _request(settings: Settings, arguments: argparse.Namespace) -> MarketRequest:
     sim = settings.sim
     return MarketRequest(
         seed=sim.seed,
@@ -227,13 +230,14 @@ def _request(settings: Settings, history_days: int, begins_at: datetime | None) 
         replay=sim.replay,
         from_date=sim.from_date,
         to_date=sim.to_date,
-        history_days=history_days,
-        begins_at=begins_at,
+        history_days=arguments.history_days,
+        begins_at=arguments.begin,
+        hours=MarketHours(arguments.hours),
     )
 
 
-def _market(settings: Settings, place: Place) -> Market:
-    market = open_market(_request(settings, place.history_days, place.begins_at))
+def _market(place: Place) -> Market:
+    market = open_market(place.market)
     logger = logging.getLogger(NAME)
     for row in market.dropped_samples:
         facts = {"file": row.file, "line": row.line, "row": row.row}
@@ -248,7 +252,7 @@ def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervise
     board = FaultBoard(board_path(place.database), SystemClock())
     # A supervisor starts a dead exchange again with the same words: the lease is not renewed.
     board.switch_on_asked(place.faults, renew=not supervised)
-    market = _market(settings, place)
+    market = _market(place)
     books = open_books(store, market, settings.sim.seed, settings.sim.cash)
     pace = Pace(settings.sim.speed, place.switches)
     exchange = Exchange(market, store, books, pace)
@@ -271,7 +275,7 @@ def main(options: Sequence[str], environ: Mapping[str, str]) -> int:
         _check_options(arguments)
         settings = _settings(arguments)
         if arguments.check:
-            open_market(_request(settings, arguments.history_days, arguments.begin))
+            open_market(_request(settings, arguments))
             return 0
         place = _place(arguments, settings, supervised=supervised)
     except SystemFault as fault:

@@ -10,7 +10,13 @@ from typing import Any
 
 from services.exchange_sim.ticket import bad_form
 
-_FLAGS = ("suspend_trade", "no_shorting", "fractional_trading", "ptp_no_exception_entry")
+_FLAGS = (
+    "suspend_trade",
+    "no_shorting",
+    "fractional_trading",
+    "ptp_no_exception_entry",
+    "disable_overnight_trading",
+)
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _WORDS = {
     "max_margin_multiplier": ("1", "2", "4"),

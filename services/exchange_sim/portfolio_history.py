@@ -18,7 +18,7 @@ from decimal import Decimal
 from services.exchange_sim.hours import EXTENDED_FROM, extended_close
 from services.exchange_sim.market.calendar import NEW_YORK
 from services.exchange_sim.market.port import Session
-from services.exchange_sim.movements import Activity, Movement
+from services.exchange_sim.movements import Activity, Movement, MovementKind
 from services.exchange_sim.records import ZERO, SimFill, SimPosition
 from services.exchange_sim.ticket import bad_form
 from shared.models.orders import Side
@@ -34,6 +34,10 @@ _FIRST_DAY = date(2000, 1, 1)
 """No account is older, and fifty years can be taken off."""
 _PERIOD_DEFAULT = "1M"
 _RESETS = ("per_day", "no_reset")
+_REPORTINGS = ("market_hours", "extended_hours", "continuous")
+_EVERY_KIND, _NO_KIND = "ALL", "NONE"
+TRANSFERS: frozenset[str] = frozenset({MovementKind.DEPOSIT, MovementKind.WITHDRAWAL})
+"""The owner's own money: no gain and no loss."""
 _RATIO = Decimal("0.000001")
 
 
@@ -46,6 +50,8 @@ class HistoryQuery:
     timeframe: str
     extended_hours: bool = False
     resets_daily: bool = True
+    cashflow_kinds: frozenset[str] = frozenset()
+    """Whose amounts are told window by window."""
 
     @property
     def step(self) -> timedelta | None:
@@ -56,17 +62,7 @@ class HistoryQuery:
 
 def read_query(words: Mapping[str, str], today: date) -> HistoryQuery:
     """Read the query's words; raises Refusal naming the first fault."""
-    last = _day(words, "date_end") or _day(words, "end") or today
-    last = min(max(last, _FIRST_DAY), today)
-    first = _day(words, "start")
-    period = words.get("period") or _PERIOD_DEFAULT
-    found = _PERIOD.match(period)
-    if found is None and period != "all":
-        raise bad_form(f"invalid period: {period[:20]}")
-    if first is None:
-        days = int(found[1]) * _DAYS_OF_UNIT[found[2]] if found else _DAYS_MAX
-        days = min(days, _DAYS_MAX)
-        first = last - timedelta(days=days if words.get("timeframe") == DAY or days > 1 else 0)
+    first, last = _range(words, today)
     span = (last - first).days
     timeframe = words.get("timeframe") or _default_timeframe(span)
     if timeframe not in (*_MINUTES, DAY):
@@ -78,10 +74,46 @@ def read_query(words: Mapping[str, str], today: date) -> HistoryQuery:
     if reset not in _RESETS:
         raise bad_form(f"invalid pnl_reset: {reset[:20]}")
     extended = words.get("extended_hours", "").lower() in ("true", "1")
-    reporting = words.get("intraday_reporting", "market_hours")
+    reporting = words.get("intraday_reporting") or _REPORTINGS[0]
+    if reporting not in _REPORTINGS:
+        raise bad_form(f"invalid intraday_reporting: {reporting[:20]}")
     return HistoryQuery(
-        first, last, timeframe, extended or reporting != "market_hours", reset == _RESETS[0]
+        first,
+        last,
+        timeframe,
+        extended or reporting != _REPORTINGS[0],
+        reset == _RESETS[0],
+        _cashflow_kinds(words.get("cashflow_types", "")),
     )
+
+
+def _range(words: Mapping[str, str], today: date) -> tuple[date, date]:
+    """Return the first and the last day: two of start, end and period say them."""
+    first, end = _day(words, "start"), _day(words, "date_end") or _day(words, "end")
+    if first and end and words.get("period"):
+        raise bad_form("only two of start, end and period can be specified")
+    last = min(max(end or today, _FIRST_DAY), today)
+    span = _span(words)
+    if first is None:
+        return last - span, last
+    return first, min(first + span, today) if words.get("period") else last
+
+
+def _span(words: Mapping[str, str]) -> timedelta:
+    period = words.get("period") or _PERIOD_DEFAULT
+    found = _PERIOD.match(period)
+    if found is None and period != "all":
+        raise bad_form(f"invalid period: {period[:20]}")
+    days = int(found[1]) * _DAYS_OF_UNIT[found[2]] if found else _DAYS_MAX
+    is_today = days == 1 and words.get("timeframe") != DAY
+    return timedelta(days=0 if is_today else min(days, _DAYS_MAX))
+
+
+def _cashflow_kinds(text: str) -> frozenset[str]:
+    names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
+    if _EVERY_KIND in names:
+        return frozenset(MovementKind)
+    return names - {_NO_KIND}
 
 
 def _default_timeframe(days: int) -> str:
@@ -187,9 +219,10 @@ class Base:
 
 
 def history_document(
-    query: HistoryQuery, points: Sequence[Point], base: Base, transfers: Sequence[Movement]
+    query: HistoryQuery, points: Sequence[Point], base: Base, movements: Sequence[Movement]
 ) -> dict[str, object]:
-    """Return the reply: parallel arrays. `transfers`, the owner's own money, are no gain."""
+    """Return the reply: parallel arrays. Of the movements the owner's transfers are no gain."""
+    transfers = [one for one in movements if one.kind in TRANSFERS]
     gains: list[Decimal] = []
     ratios: list[Decimal] = []
     start, since = base.value, base.at
@@ -211,4 +244,23 @@ def history_document(
     }
     if base.asof:
         document["base_value_asof"] = base.asof
+    if query.cashflow_kinds:
+        document["cashflow"] = _cashflow(query, points, base, movements)
     return document
+
+
+def _cashflow(
+    query: HistoryQuery, points: Sequence[Point], base: Base, movements: Sequence[Movement]
+) -> dict[str, list[float]]:
+    """Return the amounts of each wanted kind that occurred, by window; what moved between two
+    windows is told in the later one.
+    """
+    begins = [base.at, *(point.ends for point in points)]
+    flows: dict[str, list[float]] = {}
+    for kind in sorted(query.cashflow_kinds & {one.kind.value for one in movements}):
+        of_kind = [one for one in movements if one.kind == kind]
+        flows[kind] = [
+            float(sum((one.amount for one in of_kind if begin < one.at <= point.ends), ZERO))
+            for begin, point in zip(begins, points, strict=False)
+        ]
+    return flows

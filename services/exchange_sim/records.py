@@ -180,6 +180,8 @@ class Configuration:
     trade_confirm_email: str = "none"
     ptp_no_exception_entry: bool = False
     max_options_trading_level: int | None = None
+    disable_overnight_trading: bool = False
+    """Shown and kept; there is no overnight session here that it could close."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,10 @@ class Switches:
     """So long after its fill an activity is missing in the list."""
     day_trade_fields: bool = False
     """The account shows the fields of the day-trader rule that left on 2026-07-06."""
+    single_order_unnested: bool = False
+    """`nested=false` leaves the legs of a single order out (the specification); by a maintainer
+    it was never obeyed (alpaca-trade-api-go PR 208).
+    """
     asset_fields: AssetFields = AssetFields.BOTH
     """Which of the asset's fields of borrowing and margin are shown."""
     own_stream_ids: bool = False

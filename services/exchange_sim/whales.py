@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.exchange_sim.exchange import Exchange
+from services.exchange_sim.http.turns import Turns
 from services.exchange_sim.http.unusual_whales import (
     WhaleAccess,
     WhaleGate,
     WhaleRoutes,
     whale_application,
 )
+from services.exchange_sim.http.whale_exposures import ExposureRoutes
+from services.exchange_sim.http.whale_minutes import SessionMinutes
+from services.exchange_sim.http.whale_net_flow import NetFlowRoutes
 from services.exchange_sim.streams.unusual_whales import WhaleStream
+from services.exchange_sim.unusual_whales.exposure_feed import ExposureFeed
 from services.exchange_sim.unusual_whales.feed import WhaleFeed
 from shared.clock import Clock
 
@@ -33,8 +38,15 @@ def open_whales(
     exchange: Exchange, access: WhaleAccess, clock: Clock, fresh_time: Callable[[], None]
 ) -> Whales:
     """Return the vendor that watches this exchange's market."""
-    feed = WhaleFeed(exchange.market, exchange.books.account.seed)
-    routes = WhaleRoutes(exchange, feed, access.plan).routes()
+    seed, turns = exchange.books.account.seed, Turns()
+    feed = WhaleFeed(exchange.market, seed)
+    exposures = ExposureFeed(exchange.market, feed, seed, access.plan.form)
+    minutes = SessionMinutes(exchange, feed, turns)
+    routes = [
+        *WhaleRoutes(exchange, feed, access.plan, turns).routes(),
+        *ExposureRoutes(exchange, minutes, exposures, turns).routes(),
+        *NetFlowRoutes(exchange, minutes, exposures, turns).routes(),
+    ]
     gate = WhaleGate(whale_application(routes), access, clock, fresh_time)
     return Whales(gate, WhaleStream(feed, access))
 

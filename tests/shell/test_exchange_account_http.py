@@ -95,7 +95,10 @@ def test_activities_when_paged_then_each_comes_once_in_both_directions(
     assert get(exchange, f"/v2/account/activities/FILL?after={after}") == []
     assert get(exchange, "/v2/account/activities/FILL?page_token=nothing") == []
     assert get(exchange, "/v2/account/activities/DIV") == []
-    for words in ("page_size=101", "direction=up", "date=soon", f"date={day}&after={after}"):
+    shown = get(exchange, "/v2/account/activities?category=trade_activity&page_size=1")
+    assert shown == [last]
+    wrong = ("page_size=101", "direction=up", "date=soon", f"date={day}&after={after}")
+    for words in (*wrong, "category=gifts", "category=trade_activity&activity_types=FILL"):
         assert exchange.call("GET", f"/v2/account/activities?{words}").status_code == 422
 
 

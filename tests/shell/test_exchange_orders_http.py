@@ -85,6 +85,9 @@ def test_list_when_filtered_then_ends_are_exclusive_and_legs_nested(
     assert everything == [first["id"], group["id"], *legs, last["id"]]
     assert listed(exchange, "status=all&nested=True&symbols=AAPL") == [group["id"], first["id"]]
     assert listed(exchange, "status=all&side=sell&direction=asc") == legs
+    assert listed(exchange, "status=all&direction=asc&asset_class=crypto,US_EQUITY") == everything
+    assert listed(exchange, "status=all&direction=asc&asset_class=all") == everything
+    assert listed(exchange, "status=all&asset_class=crypto&asset_class=us_option") == []
     assert listed(exchange, f"after_order_id={first['id']}&limit=1&direction=asc") == [group["id"]]
     assert listed(exchange, f"before_order_id={group['id']}") == [first["id"]]
     shown = exchange.call("GET", f"/v2/orders/{first['id']}").json()["submitted_at"]
@@ -100,6 +103,7 @@ def test_list_when_filtered_then_ends_are_exclusive_and_legs_nested(
         ("status=odd", "invalid order status"),
         ("direction=up", "invalid direction"),
         ("side=hold", "invalid side"),
+        ("asset_class=us_equity,shoes", "invalid asset_class: shoes"),
         ("after_order_id=a&before_order_id=b", "only one of before_order_id or after_order_id"),
     ],
 )

@@ -112,3 +112,19 @@ def test_switches_when_patched_then_they_act_at_once(exchange: ExchangeProcess) 
     assert exchange.call("GET", "/sim/switches").json() == after
     exchange.call("PATCH", "/sim/switches", json={"stuck_cancels": "off"})
     until_status(exchange, order["id"], "canceled")
+
+
+def test_single_order_when_asked_for_without_its_legs_then_a_switch_says_whether_they_come(
+    exchange: ExchangeProcess,
+) -> None:
+    """`nested=false` is not obeyed for one order; switched on it is, as the specification says."""
+    order = send(exchange, **BRACKET)
+    paths = [f"/v2/orders/{order['id']}{query}" for query in ("", "?nested=true", "?nested=false")]
+
+    def legs_shown() -> list[int]:
+        found = [exchange.call("GET", path).json()["legs"] for path in paths]
+        return [len(legs or []) for legs in found]
+
+    assert legs_shown() == [2, 2, 2]
+    exchange.call("PATCH", "/sim/switches", json={"single_order_unnested": True})
+    assert legs_shown() == [2, 2, 0]

@@ -66,6 +66,8 @@ def test_history_query_when_words_are_left_out_then_the_documents_defaults_hold(
         {"period": "3M", "timeframe": "15Min"},
         {"date_end": "yesterday"},
         {"pnl_reset": "weekly"},
+        {"intraday_reporting": "sometimes"},
+        {"start": "2026-01-02", "end": "2026-01-09", "period": "1W"},
     ],
 )
 def test_history_query_when_a_word_is_wrong_then_422(words: dict[str, str]) -> None:
@@ -139,6 +141,47 @@ def test_history_when_money_is_paid_in_then_it_is_no_profit() -> None:
     assert daily["profit_loss_pct"] == [0.01, 0.02, -0.013158]
     assert (daily["base_value"], daily["base_value_asof"]) == (1000.0, "2026-01-02")
     assert daily["timestamp"] == [int(point.begins.timestamp()) for point in points]
+
+
+def test_history_query_when_it_has_a_start_and_a_period_then_it_ends_by_itself() -> None:
+    """From the start on for as long as the period says, but not beyond today."""
+    week = read_query({"start": "2026-01-05", "period": "1W", "timeframe": "1D"}, TODAY)
+    month = read_query({"start": "2026-01-05", "period": "1M", "timeframe": "1D"}, TODAY)
+    day = read_query({"start": "2026-01-05", "period": "1D"}, TODAY)
+
+    assert (week.first, week.last) == (date(2026, 1, 5), date(2026, 1, 12))
+    assert (month.first, month.last) == (date(2026, 1, 5), TODAY)
+    assert (day.first, day.last, day.timeframe) == (MONDAY, MONDAY, "1Min")
+
+
+@pytest.mark.parametrize(
+    ("types", "flows"),
+    [
+        ("", None),
+        ("NONE", None),
+        ("ALL", {"CSD": [0.0, 500.0], "FEE": [-0.02, 0.0]}),
+        ("fee,DIV", {"FEE": [-0.02, 0.0]}),
+    ],
+)
+def test_history_when_cash_flows_are_asked_for_then_each_window_has_its_own(
+    types: str, flows: dict[str, list[float]] | None
+) -> None:
+    """Of every kind that occurred, or of those that are named; without the words none."""
+    opens, hour = datetime(2026, 1, 5, 14, 30, tzinfo=UTC), timedelta(hours=1)
+    points = [
+        Point(opens + number * hour, opens + (number + 1) * hour, MONDAY, Decimal(1000))
+        for number in range(2)
+    ]
+    moved = [
+        Movement(2, "d", MovementKind.DEPOSIT, opens + 2 * hour, Decimal(500)),
+        Movement(1, "f", MovementKind.FEE, opens + hour, Decimal("-0.02")),
+    ]
+    query = read_query({"timeframe": "1H", "period": "1D", "cashflow_types": types}, TODAY)
+
+    document = history_document(query, points, Base(Decimal(1000), opens), moved)
+
+    assert document.get("cashflow") == flows
+    assert document["profit_loss"] == [0.0, -500.0]
 
 
 def test_history_when_nothing_was_then_the_arrays_are_empty() -> None:

@@ -164,6 +164,7 @@ def test_account_document_when_switched_then_the_day_trade_fields_come_back() ->
         ({"max_options_trading_level": None}, {"max_options_trading_level": None}),
         ({"max_options_trading_level": 2}, {"max_options_trading_level": 2}),
         ({"ptp_no_exception_entry": "true"}, {"ptp_no_exception_entry": True}),
+        ({"disable_overnight_trading": "True"}, {"disable_overnight_trading": True}),
         ({"dtbp_check": "both", "anything": {}}, {}),
     ],
 )

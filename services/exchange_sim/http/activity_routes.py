@@ -15,6 +15,7 @@ from services.exchange_sim.http.replies import end_or_none, moment_or_none, repl
 from services.exchange_sim.market.calendar import NEW_YORK, new_york_day
 from services.exchange_sim.movements import Activity, Movement, MovementKind
 from services.exchange_sim.portfolio_history import (
+    TRANSFERS,
     Base,
     HistoryQuery,
     Point,
@@ -27,10 +28,12 @@ from services.exchange_sim.portfolio_history import (
 from services.exchange_sim.records import ZERO
 from services.exchange_sim.store_activities import ACTIVITIES_MAX, ActivityQuery
 from services.exchange_sim.ticket import bad_form
-from services.exchange_sim.wire_activities import KINDS, activity_document
+from services.exchange_sim.wire_activities import FILL, KINDS, activity_document
 
-_TRANSFERS: frozenset[str] = frozenset({MovementKind.DEPOSIT, MovementKind.WITHDRAWAL})
-"""The owner's own money: no gain and no loss."""
+_CATEGORIES = {
+    "trade_activity": frozenset({FILL}),
+    "non_trade_activity": frozenset(map(str, MovementKind)),
+}
 _DIRECTIONS = ("asc", "desc")
 _ONE_DAY = timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
@@ -94,12 +97,9 @@ class ActivityRoutes:
         worth = values(ends, stock, self._newest_first(since), self._price)
         points = [Point(*span, equity) for span, equity in zip(spans, worth, strict=True)]
         base = self._base(query, points)
-        transfers = [
-            one
-            for one in self._newest_first(min(since, base.at), _TRANSFERS)
-            if isinstance(one, Movement)
-        ]
-        return reply(history_document(query, points, base, transfers))
+        told = self._newest_first(min(since, base.at), TRANSFERS | query.cashflow_kinds)
+        movements = [one for one in told if isinstance(one, Movement)]
+        return reply(history_document(query, points, base, movements))
 
     def _base(self, query: HistoryQuery, points: list[Point]) -> Base:
         account = self._exchange.books.account
@@ -133,10 +133,10 @@ def _kinds(request: Request) -> frozenset[str] | None:
     category = request.query_params.get("category")
     if words and category:
         raise bad_form("category cannot be used with activity_types")
-    if category == "trade_activity":
-        return frozenset({"FILL"})
-    if category == "non_trade_activity":
-        return frozenset(MovementKind)
+    if category:
+        if category not in _CATEGORIES:
+            raise bad_form(f"invalid category: {category[:20]}")
+        return _CATEGORIES[category]
     if not words:
         return None
     return frozenset(word.strip().upper() for word in words.split(",") if word.strip())

@@ -29,6 +29,18 @@ from services.exchange_sim.wire import Document, order_document
 from shared.models.orders import OrderStatus, Side
 
 _STATUSES = frozenset({"open", "closed", "all"})
+_SHARES = frozenset({"us_equity", "all"})
+_CLASSES = _SHARES | {
+    "us_option",
+    "crypto",
+    "crypto_perp",
+    "treasury",
+    "corporate",
+    "global_equity",
+    "us_index",
+    "us_equity_chain",
+    "ipo",
+}
 _DONE = 200
 _MULTI = 207
 _EMPTY = 204
@@ -63,7 +75,7 @@ class OrderRoutes:
     async def list(self, request: Request) -> Response:
         """GET: one page of orders."""
         query = self._query(request)
-        orders = list_orders(self._exchange.books, query)
+        orders = list_orders(self._exchange.books, query) if lists_shares(request) else []
         return reply([self._document(order, nested=query.nested) for order in orders])
 
     def _query(self, request: Request) -> OrderQuery:
@@ -101,7 +113,9 @@ class OrderRoutes:
         """GET by the broker's id."""
         name = request.path_params["order_id"]
         order = self._visible(self._exchange.desk.order(name), name)
-        return reply(self._document(order, nested=flag(request.query_params.get("nested", True))))
+        obeys = self._exchange.books.switches.single_order_unnested
+        wanted = flag(request.query_params.get("nested", True))
+        return reply(self._document(order, nested=wanted or not obeys))
 
     async def by_client_id(self, request: Request) -> Response:
         """GET by the client's id."""
@@ -127,6 +141,16 @@ class OrderRoutes:
     async def cancel_all(self, _request: Request) -> Response:
         """DELETE all: one row per order, protective legs included."""
         return reply(cancel_rows(self._exchange), _MULTI)
+
+
+def lists_shares(request: Request) -> bool:
+    """Whether the classes that are asked for hold shares, all that trades here; raises Refusal."""
+    texts = request.query_params.getlist("asset_class")
+    names = [name.strip().lower() for text in texts for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in _CLASSES:
+            raise bad_form(f"invalid asset_class: {name[:20]}")
+    return not names or bool(_SHARES & set(names))
 
 
 def cancel_rows(exchange: Exchange) -> list[Document]:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.replies import refusal_reply, reply
 from services.exchange_sim.http.turns import Turns
+from services.exchange_sim.http.whale_minutes import SessionMinutes
 from services.exchange_sim.http.whale_request import (
     WhaleRefusal,
     alert_filter,
@@ -26,7 +27,6 @@ from services.exchange_sim.http.whale_request import (
     limit_of,
     stretch_of,
 )
-from services.exchange_sim.market.port import Session
 from services.exchange_sim.naming import seeded_uuid
 from services.exchange_sim.records import Refusal
 from services.exchange_sim.steps import Steps
@@ -50,7 +50,6 @@ from shared.clock import Clock
 ALERTS_DEFAULT, ALERTS_MAX = 100, 200
 PRINTS_DEFAULT, PRINTS_MAX = 100, 500
 _UNAUTHORIZED, _TOO_MANY, _NOT_FOUND = 401, 429, 404
-_MINUTES_PER_STEP = 60
 _TOKENS_MAX = 1_000
 """So many tokens are counted apart; of more the one that was silent longest is forgotten."""
 
@@ -72,11 +71,12 @@ class WhaleAccess:
 class WhaleRoutes:
     """The endpoints under /api."""
 
-    def __init__(self, exchange: Exchange, feed: WhaleFeed, plan: WhalePlan) -> None:
+    def __init__(self, exchange: Exchange, feed: WhaleFeed, plan: WhalePlan, turns: Turns) -> None:
         self._exchange = exchange
         self._feed = feed
         self._plan = plan
-        self._turns = Turns()
+        self._turns = turns
+        self._known = SessionMinutes(exchange, feed, turns)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -137,22 +137,10 @@ class WhaleRoutes:
         return documents
 
     async def _minutes(self, request: Request, symbols: Iterable[str]) -> list[FlowMinute]:
-        now = self._exchange.now
-        session = self._feed.session(now, day_of(request))
-        if session is None or session.opens_at >= now:
+        session = self._known.session(request)
+        if session is None:
             return []
-        return await self._turns.finish(self._minutes_of(symbols, session, now))
-
-    def _minutes_of(
-        self, symbols: Iterable[str], session: Session, now: datetime
-    ) -> Steps[list[FlowMinute]]:
-        found: list[FlowMinute] = []
-        for symbol in symbols:
-            for number, minute in enumerate(self._feed.minutes(symbol, session, now)):
-                found.append(minute)
-                if number % _MINUTES_PER_STEP == 0:
-                    yield
-        return found
+        return [minute for symbol in symbols for minute in await self._known.of(symbol, session)]
 
     async def net_premium(self, request: Request) -> Response:
         """GET the net premium of each minute: differences, to be summed by the reader."""

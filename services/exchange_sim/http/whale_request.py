@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -20,6 +23,12 @@ _MILLISECONDS_FROM = 10**11
 _LATEST_S = 253_370_764_800
 _YES, _NO = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 _SHOWN_MAX = 80
+_PAGES_MAX = 10_000
+_TIMEFRAME = re.compile(r"([1-9][0-9]{0,2})([DWMY])")
+_DAYS_OF_UNIT = {"D": 1, "W": 7, "M": 30, "Y": 365}
+_DAYS_MAX = 3_650
+Value = TypeVar("Value")
+Word = TypeVar("Word", bound=StrEnum)
 _BOUNDLESS = Decimal("Infinity")
 
 
@@ -75,15 +84,69 @@ def limit_of(request: Request, default: int, most: int) -> int:
     return int(value)
 
 
-def day_of(request: Request) -> date | None:
-    """Return the New York day of the query, None when it is not given."""
-    text = request.query_params.get("date")
-    if not text:
-        return None
+def page_of(request: Request) -> int:
+    """Return the number of the page, the first one being 0."""
+    value = amount(request, "page")
+    if value is None:
+        return 0
+    if not 0 <= value <= _PAGES_MAX or value != int(value):
+        raise _wrong(request, "page", str(value), "a whole number from 0 on")
+    return int(value)
+
+
+def day_of(request: Request, name: str = "date") -> date | None:
+    """Return a New York day of the query, None when it is not given."""
+    text = request.query_params.get(name)
+    return day_in(request, name, text) if text else None
+
+
+def day_in(request: Request, name: str, text: str) -> date:
+    """Return the day that a text of the request says."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise _wrong(request, "date", text, "a day YYYY-MM-DD") from None
+        raise _wrong(request, name, text, "a day YYYY-MM-DD") from None
+
+
+def days_of(request: Request, name: str) -> frozenset[date] | None:
+    """Return the days of a list `NAME[]`, None when it is not given; a wanted one must be."""
+    texts = _listed(request, name)
+    return frozenset(day_in(request, name, text) for text in texts) if texts else None
+
+
+def required(request: Request, name: str, value: Value | None) -> Value:
+    """Return a value that must be given."""
+    if value is None:
+        raise WhaleRefusal(request, f"{name}: is required")
+    return value
+
+
+def words_of(request: Request, name: str, kinds: type[Word], default: Iterable[Word]) -> list[Word]:
+    """Return the words of a list, `NAME` or `NAME[]`, each once, in their order."""
+    texts = _listed(request, name)
+    known = {word.value: word for word in kinds}
+    for text in texts:
+        if text.lower() not in known:
+            raise _wrong(request, name, text, f"one of {', '.join(known)}")
+    return list(dict.fromkeys(known[text.lower()] for text in texts)) or list(default)
+
+
+def _listed(request: Request, name: str) -> list[str]:
+    words = request.query_params
+    texts = [*words.getlist(name), *words.getlist(f"{name}[]")]
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def first_day_of(request: Request, last: date) -> date:
+    """Return the first day of the query's timeframe: YTD, or a number of D, W, M or Y."""
+    text = (request.query_params.get("timeframe") or "1Y").upper()
+    if text == "YTD":
+        return last.replace(month=1, day=1)
+    found = _TIMEFRAME.fullmatch(text)
+    if found is None:
+        raise _wrong(request, "timeframe", text, "a timeframe such as YTD, 5D, 2W, 3M or 1Y")
+    days = int(found[1]) * _DAYS_OF_UNIT[found[2]]
+    return last - timedelta(days=min(days, _DAYS_MAX) - 1)
 
 
 def moment_of(request: Request, name: str) -> datetime | None:

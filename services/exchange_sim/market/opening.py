@@ -7,20 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 
 from services.exchange_sim.market.bar_file import Window, epoch_minute, minute_moment
 from services.exchange_sim.market.bar_folder import ReplayFiles, read_replay_files
-from services.exchange_sim.market.calendar import NyseCalendar
+from services.exchange_sim.market.calendar import NyseCalendar, new_york_day
 from services.exchange_sim.market.port import Market
 from services.exchange_sim.market.rebased import RebasedMarket
 from services.exchange_sim.market.replay import ReplayMarket
-from services.exchange_sim.market.seeded import HISTORY_DAYS, SeededMarket
+from services.exchange_sim.market.seeded import HISTORY_DAYS, SEEDED_BEGINS_AT, SeededMarket
+from services.exchange_sim.market.seeded_path import DEFAULT_SYMBOLS, SeededPath
+from services.exchange_sim.market.seeded_series import SeededDaysMarket, SeededSeries
 from services.exchange_sim.market.series import Hours, Series, day_stamp
 from services.exchange_sim.market.session_minutes import extended_minutes, regular_minutes
 from shared.errors import ConfigFault
 
 _WHOLE_FILE = Window(first=0, end=2**40)
+_SEEDED_DAYS = timedelta(days=3_653)
+"""Ten years: so long plays a seeded market that keeps the exchange's hours."""
+
+
+class MarketHours(StrEnum):
+    """When the seeded market trades."""
+
+    ALWAYS = "always"
+    EXCHANGE = "exchange"
+    """In New York's sessions, with pre-market and after-hours, not at night and on holidays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +54,34 @@ class MarketRequest:
     """How long before its beginning the seeded market's past reaches back."""
     begins_at: datetime | None = None
     """First moment of a new account in the seeded market, None: the market's own fixed one."""
+    hours: MarketHours = MarketHours.ALWAYS
+    """When the seeded market trades; a replay trades when its files do."""
 
 
 def open_market(request: MarketRequest) -> Market:
     """Open the requested market; raises ConfigFault with the mend when its files will not do."""
+    if request.replay is None and request.hours is MarketHours.EXCHANGE:
+        return _open_seeded_days(request)
     if request.replay is None:
         market = SeededMarket(request.seed, request.symbols, request.spread_bps)
         market.begins_at = request.begins_at or market.begins_at
         market.reach_back(request.history_days)
         return market
     return _open_replay(request, read_replay_files(request.replay, request.symbols))
+
+
+def _open_seeded_days(request: MarketRequest) -> Market:
+    begins_at = request.begins_at or SEEDED_BEGINS_AT
+    window = Window(epoch_minute(begins_at), epoch_minute(begins_at + _SEEDED_DAYS))
+    first_day = new_york_day(begins_at - timedelta(days=request.history_days))
+    series = [
+        SeededSeries(SeededPath(request.seed, symbol), NyseCalendar(), window, first_day)
+        for symbol in request.symbols or DEFAULT_SYMBOLS
+    ]
+    identity = f"seeded seed {request.seed} in the exchange's hours"
+    market = SeededDaysMarket(series, request.spread_bps, identity)
+    market.begins_at = max(begins_at, market.begins_at)
+    return market
 
 
 def _open_replay(request: MarketRequest, files: ReplayFiles) -> Market:

@@ -24,6 +24,7 @@ from services.exchange_sim.market.history import (
     ticks_look,
     traded,
 )
+from services.exchange_sim.market.played import PlayedSeries
 from services.exchange_sim.market.port import (
     BarClosed,
     BarOpened,
@@ -42,7 +43,7 @@ from services.exchange_sim.market.port import (
 from services.exchange_sim.market.replay_days import Day, Days
 from services.exchange_sim.market.replay_quotes import ReplayQuotes
 from services.exchange_sim.market.replay_ticks import newest_trade, recorded_trades
-from services.exchange_sim.market.series import Series, day_stamp
+from services.exchange_sim.market.series import day_stamp
 from services.exchange_sim.market.timeframe import bounded, bucket_start, is_intraday
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
@@ -61,7 +62,7 @@ class ReplayMarket:
 
     source = "replay"
 
-    def __init__(self, series: Sequence[Series], spread_bps: Decimal, identity: str) -> None:
+    def __init__(self, series: Sequence[PlayedSeries], spread_bps: Decimal, identity: str) -> None:
         self._series = {one.symbol: one for one in series}
         self._quotes = ReplayQuotes(self._series, spread_bps)
         self._calendar = NyseCalendar()
@@ -133,7 +134,7 @@ class ReplayMarket:
             return bar_page((traded(candle) for candle in candles), query)
         return bar_page(self._daily(series, first, query), query)
 
-    def _daily(self, series: Series, first: datetime, query: BarQuery) -> Iterator[TradedBar]:
+    def _daily(self, series: PlayedSeries, first: datetime, query: BarQuery) -> Iterator[TradedBar]:
         known = series.first_known_day
         if known is None:
             return

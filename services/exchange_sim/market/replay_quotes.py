@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.exchange_sim.market.bar_file import epoch_minute
-from services.exchange_sim.market.series import Series
+from services.exchange_sim.market.played import PlayedSeries
 from services.exchange_sim.market.spread import EXTENDED_LOTS, EXTENDED_SPREAD, quote_around
 from shared.models.market import Candle, Quote
 
@@ -17,7 +17,7 @@ _ONE_MINUTE = timedelta(minutes=1)
 class ReplayQuotes:
     """Quotes of recorded minutes, wider and thinner in extended hours."""
 
-    def __init__(self, series: Mapping[str, Series], spread_bps: Decimal) -> None:
+    def __init__(self, series: Mapping[str, PlayedSeries], spread_bps: Decimal) -> None:
         self._series = series
         self._spread_bps = spread_bps
 

@@ -50,9 +50,14 @@ def expiry_after(day: date, weeks: int) -> date:
     return day + timedelta(days=ahead + 7 * weeks)
 
 
+def strike_step(price: Decimal) -> Decimal:
+    """Return how many dollars lie between two listed strikes near a price."""
+    return next((step for below, step in _STRIKE_STEPS if price < below), _COARSE_STEP)
+
+
 def strike_near(price: Decimal) -> Decimal:
     """Return the listed strike nearest to a price."""
-    step = next((step for below, step in _STRIKE_STEPS if price < below), _COARSE_STEP)
+    step = strike_step(price)
     return max(step, (price / step).to_integral_value() * step)
 
 

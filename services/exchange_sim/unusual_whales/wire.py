@@ -20,7 +20,7 @@ from services.exchange_sim.unusual_whales.flow import (
 )
 from services.exchange_sim.wire import Document
 
-_FUNDS = frozenset({"SPY", "QQQ", "IWM", "DIA"})
+FUNDS = frozenset({"SPY", "QQQ", "IWM", "DIA"})
 
 
 class StampForm(StrEnum):
@@ -93,7 +93,7 @@ def alert_document(alert: FlowAlert, form: StampForm) -> Document:
         "has_multileg": alert.has_multileg,
         "has_singleleg": not alert.has_multileg,
         "all_opening_trades": alert.volume > alert.open_interest,
-        "issue_type": "ETF" if contract.ticker in _FUNDS else "Common Stock",
+        "issue_type": "ETF" if contract.ticker in FUNDS else "Common Stock",
         "sector": None,
         "marketcap": None,
         "er_time": None,
