@@ -85,13 +85,15 @@ class Settling:
         if old.hwm is not None:
             new = marked(new, old.hwm)
         works = not new.inert and status is not OrderStatus.ACCEPTED
+        began = self._books.stamp(at)
         new = self._books.put(
             replace(
                 new,
                 qty=new.qty - late,
                 status=status,
                 working_since=at if works else None,
-                submitted_at=self._books.stamp(at),
+                submitted_at=began,
+                updated_at=began,
             )
         )
         if status is OrderStatus.NEW:

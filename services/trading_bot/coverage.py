@@ -53,12 +53,28 @@ class CoverageRow:
         return self.gap_qty == 0
 
 
+class _LastCoverage:
+    """A turn asks for one state and moment several times; both are values that never change."""
+
+    kept: tuple[BotState | None, datetime | None, Mapping[str, CoverageRow]] = (None, None, {})
+
+
+_last = _LastCoverage()
+
+
 def coverage(state: BotState, now: datetime | None = None) -> dict[str, CoverageRow]:
     """Return one row per position of ours; with `now` (market time) expired stops do not count."""
-    return {
-        symbol: CoverageRow(symbol, whole(position.qty), _stop_qty(state, position, now))
-        for symbol, position in state.positions.items()
-    }
+    kept = _last.kept
+    if kept[0] is not state or kept[1] != now:
+        rows = {symbol: row_of(state, held, now) for symbol, held in state.positions.items()}
+        kept = _last.kept = state, now, rows
+    return dict(kept[2])
+
+
+def row_of(state: BotState, position: Position, now: datetime | None = None) -> CoverageRow:
+    """Return the row of one position of ours, as `coverage` does."""
+    stop_qty = _stop_qty(state, position, now)
+    return CoverageRow(position.symbol, whole(position.qty), stop_qty)
 
 
 def whole(qty: Decimal) -> Decimal:

@@ -48,6 +48,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class DeniedRaise:
+    """A higher stop that the guard denied, and when (market time)."""
+
+    stop: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One moment, as the loop gathered it. None means that it could not be read."""
 
@@ -62,6 +70,8 @@ class Facts:
     """Age of the last whole reconciliation, None before the first."""
     decided: frozenset[str] = frozenset()
     """Ids of entry decisions that were denied: a decision is made once."""
+    denied_raises: Mapping[str, DeniedRaise] = field(default_factory=dict)
+    """By the broker's id of the stop leg: raises that the guard denied."""
     may_enter: bool = True
     """Whether this is a moment at which the strategies are asked."""
     flatten: str | None = None

@@ -129,6 +129,10 @@ def raised_stop(position: Position, leg: Order, facts: Facts) -> Decimal | None:
     step = max(CENT, atr * Decimal(repr(rules.trail_step_atr)))
     if wanted - leg.stop_price < step or not may_stand(wanted, position, bid):
         return None
+    denied = facts.denied_raises.get(leg.broker_order_id or "")
+    if denied is not None and facts.now - denied.at < rules.trail_every:
+        # The guard would say the same; only another price, a step away, is another question.
+        return wanted if abs(wanted - denied.stop) >= step else None
     return wanted
 
 

@@ -10,7 +10,11 @@ from __future__ import annotations
 import threading
 
 from services.trading_bot.coverage import coverage
-from services.trading_bot.partial_entry import has_time_for_rest, is_told_by_orders
+from services.trading_bot.partial_entry import (
+    has_time_for_rest,
+    is_told_by_orders,
+    protects_in_time,
+)
 from services.trading_bot.parts import Parts
 from shared.clock import Clock
 from shared.config.settings import Settings
@@ -140,6 +144,7 @@ class Haste:
             left_s = ends_s - parts.clock.monotonic_s()
             turn = market_clock.next_turn(stop, min(left_s, LOOK_FLOOR_S) if is_urgent else left_s)
             if turn is not None or not is_urgent or stop.is_set() or left_s <= LOOK_FLOOR_S:
+                self.is_glance = turn is not None and self._puts_whole_looks_off()
                 return turn
             has_news = parts.stream is not None and parts.stream.has_news
             if self._pace.may_look(
@@ -162,6 +167,23 @@ class Haste:
     def must_glance_first(self) -> bool:
         """Whether even clock B's whole look would come too late for shares that may be naked."""
         return self.may_glance() and not has_time_for_rest(self.answer_market_s)
+
+    def _puts_whole_looks_off(self) -> bool:
+        """Whether even clock B looks at the orders alone: a fill during a whole look would wait for
+        the rest of it. Only while nothing else is held and nobody waits for an answer; the entry's
+        deadline ends it.
+        """
+        parts, state = self._parts, self._parts.memory.state
+        is_asked = parts.stop_file.is_set() or not parts.desk.is_idle
+        is_alone = state.positions.keys() <= exposed_symbols(state)
+        return self.must_glance_first() and is_alone and not is_asked
+
+    def may_enter(self) -> bool:
+        """Whether this is a turn of clock B, before a broker quick enough to protect what an entry
+        buys. A simulated market faster than real time is not held to that: no broker could be.
+        """
+        is_real = self._speed <= 1 and not self._parts.settings.is_lock_step
+        return not self.is_early and (not is_real or protects_in_time(self._parts.broker.answer_s))
 
     def looked(self) -> None:
         """Note that the broker has just been asked."""

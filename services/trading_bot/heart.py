@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.trading_bot.brain.ward import switched_off
 from services.trading_bot.coverage import coverage, coverage_pct
 from services.trading_bot.drifts import feed_drift
+from services.trading_bot.execution.patience import TOO_SLOW_S
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
@@ -54,6 +54,12 @@ def judge_health(
         return Health("FAILED", f"FAILED_RISK: unresolved, {unresolved}", str(FailureClass.RISK))
     if broker_fault is not None:
         return Health("DEGRADED", f"the broker cannot be asked: {broker_fault}")
+    time_fault = getattr(parts.market_clock, "last_fault", None)
+    if isinstance(time_fault, TransientFault):
+        # Market time is carried on for a while: the turn alone would not tell.
+        return Health("DEGRADED", f"the broker does not tell the time: {time_fault}")
+    if parts.broker.answer_s >= TOO_SLOW_S:
+        return Health("DEGRADED", f"the broker takes {parts.broker.answer_s:.0f} s to answer")
     if not parts.memory.is_writable:
         return Health("DEGRADED", f"the trading state cannot be saved: {parts.memory.fault}")
     stream = parts.stream
@@ -89,6 +95,7 @@ class Heart:
         """Say that a turn is finished. Changes of health are logged and said at once."""
         self.turns += 1
         now_s = self._parts.clock.monotonic_s()
+        health = self._with_coverage(health, status)
         changed = health.word != self._health.word
         if changed:
             log_event(
@@ -108,12 +115,21 @@ class Heart:
                     failure_class=health.failure_class,
                     trading_state=status.verdict.state.value,
                     trading_state_cause=status.verdict.cause.value,
-                    metrics=_metrics(status, turn_s),
+                    metrics=_metrics(status, turn_s) | {"naked_s_worst": self._naked_s},
                 )
             )
         if now_s - self._status_at_s >= STATUS_EVERY_S:
             self._status_at_s = now_s
             self.write_status(status)
+
+    @property
+    def _naked_s(self) -> float:
+        return round(self._parts.memory.naked.worst_s, 2)
+
+    def _with_coverage(self, health: Health, status: StatusFacts) -> Health:
+        now = status.reading.now if status.reading is not None else None
+        late = self._parts.memory.naked.lasting(now)
+        return Health("DEGRADED", late) if late and health.word == "OK" else health
 
     def write_status(self, status: StatusFacts) -> None:
         """Write bot_status.json; a refusing disk is no reason to stop."""
@@ -133,7 +149,7 @@ def _words(status: StatusFacts) -> str:
     return f"{status.verdict.state.value}, {held} positions, {state.pnl.trades} trades"
 
 
-def _metrics(status: StatusFacts, turn_s: float) -> Mapping[str, float]:
+def _metrics(status: StatusFacts, turn_s: float) -> dict[str, float]:
     state = status.state
     equity = status.account.equity if status.account is not None else state.pnl.equity
     now = status.reading.now if status.reading is not None else None

@@ -163,9 +163,8 @@ class Loop:
         are cancelled and coverage is verified (ORDER_PATH.md rule 24).
         """
         lasting = self._reconciler.lasting(RESOLVE_WITHIN_S)
-        if self._reconciler.was_clean or lasting is None:
-            return
-        if is_secure(self._parts.memory.state):
+        is_lasting = lasting is not None and not self._reconciler.was_clean
+        if is_lasting and is_secure(self._parts.memory.state):
             raise RiskFault(f"unresolved at the start: {lasting}")
 
     def _stand_down(self) -> None:
@@ -212,8 +211,9 @@ class Loop:
             market=parts.market.snapshot(turn.reading.now),
             policy=parts.policy,
             reconcile_age_s=self._reconciler.age_s(turn.reading.now),
-            decided=self._actor.decided,
-            may_enter=self._may_enter and not self._haste.is_early,
+            decided=self._actor.denials.entries,
+            denied_raises=self._actor.denials.raises,
+            may_enter=self._may_enter and self._haste.may_enter(),
             flatten="operator: emergency stop with flatten" if flatten else None,
             answer_s=self._haste.answer_market_s,
         )

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from services.trading_bot.naked import NakedWatch
 from shared.clock import Clock
 from shared.errors import TransientFault
 from shared.events.apply import apply
@@ -30,6 +31,7 @@ COMMIT_EVERY_S = 1.0
 IDLE_COMMIT_EVERY_S = 10.0
 """The same while nothing but readings (equity, reconciliation) changed."""
 COMPACT_AFTER_RECORDS = 200
+NAKED_WATCH = "naked watch"
 JOURNAL_SEQ = "journal_seq"
 """Key in the payload: the newest journal record that the saved state holds."""
 
@@ -46,6 +48,8 @@ class Memory:
         """Why the disk refuses, None while it does not."""
         self.handlers = EventHandlers(self._handler_failed)
         """They hear of every change, before it is journaled; what they do is theirs alone."""
+        self.naked = NakedWatch()
+        self.handlers.add_event_handler(NAKED_WATCH, self.naked.hear)
         self._journal = journal
         self._store = store
         self._clock = clock

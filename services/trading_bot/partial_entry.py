@@ -22,6 +22,16 @@ CALLS_AHEAD = 8
 """Answers between a first fill and its stop at the worst moment: those of a whole turn before the
 fill is seen, then a look, the cancellation, the look that confirms it, the protection.
 """
+CALLS_TO_STOP = 4
+"""Answers between a fill and its stop while only orders are looked at: the fill comes in the middle
+of a look that misses it; the next look, the cancellation and the look that confirms it follow, and
+protection works from the middle of its own. So naked shares stand for four answers, not less.
+"""
+
+
+def protects_in_time(answer_s: float) -> bool:
+    """Whether a broker that takes so long for an answer lets naked shares be protected in time."""
+    return CALLS_TO_STOP * answer_s <= NAKED_S_MAX
 
 
 def has_time_for_rest(answer_s: float) -> bool:

@@ -98,6 +98,24 @@ def live(plan: Plan, facts: Facts) -> list[Order]:
     ]
 
 
+def in_the_way(plan: Plan, facts: Facts) -> list[Order]:
+    """Return the orders that may hold the shares which an exit needs. New protection of unknown
+    outcome is none: it cannot be cancelled, proving its absence takes minutes, and if it stands
+    after all, the broker refuses the exit and the next look shows why.
+    """
+    return [order for order in live(plan, facts) if not _is_doubtful_protection(order)]
+
+
+def is_in_doubt(plan: Plan, facts: Facts) -> bool:
+    """Return whether new protection of the plan's position has an unknown outcome."""
+    return any(_is_doubtful_protection(order) for order in live(plan, facts))
+
+
+def _is_doubtful_protection(order: Order) -> bool:
+    is_new = order.status is OrderStatus.UNKNOWN and order.replaces is None
+    return is_new and order.role is not OrderRole.EXIT
+
+
 def _is_void(order: Order, state: BotState) -> bool:
     """Whether it is a change of unknown outcome whose order has ended: it can replace nothing any
     more, and no exit waits for it.

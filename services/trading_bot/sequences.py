@@ -14,8 +14,11 @@ from services.trading_bot.decision import NOTHING, Decision, Facts
 from services.trading_bot.partial_entry import ENTRY_STEPS
 from services.trading_bot.plan_steps import (
     ANSWER_PATIENCE,
+    UNHEARD_PATIENCE,
     cancels,
     done,
+    in_the_way,
+    is_in_doubt,
     live,
     must_ask_again,
     sent_since,
@@ -157,7 +160,7 @@ def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 def _close_anew(plan: Plan, facts: Facts) -> Decision | None:
     """Begin again when another plan protected the shares meanwhile: held ones cannot be sold."""
-    protected = any(order.role is not OrderRole.EXIT for order in live(plan, facts))
+    protected = any(order.role is not OrderRole.EXIT for order in in_the_way(plan, facts))
     sent = sent_since(plan, facts, OrderRole.EXIT, OrderType.MARKET)
     if not protected or (sent is not None and sent.status not in _REFUSED):
         return None
@@ -165,12 +168,18 @@ def _close_anew(plan: Plan, facts: Facts) -> Decision | None:
 
 
 def _await_legs(plan: Plan, facts: Facts) -> Decision:
-    living = live(plan, facts)
+    living = in_the_way(plan, facts)
     if not living:
         return step(plan, "send_exit", facts)
-    if not must_ask_again(plan, living, facts):
+    # A market exit is on its way out with its shares: they have no stop to come back to.
+    waiting = [order for order in living if not _is_market_exit(order)]
+    if not waiting or not must_ask_again(plan, waiting, facts):
         return NOTHING
-    return cancels(living, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
+    return cancels(waiting, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
+
+
+def _is_market_exit(order: Order) -> bool:
+    return order.role is OrderRole.EXIT and order.type is OrderType.MARKET
 
 
 def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
@@ -182,6 +191,9 @@ def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     if facts.broker_positions is None:
         return ask_to_close(plan, facts)
     if sent is not None:
+        if is_in_doubt(plan, facts) and facts.now - plan.updated_at < UNHEARD_PATIENCE:
+            # Unknown protection may hold the shares after all: the next looks will show it.
+            return NOTHING
         if plan.attempts + 1 >= ATTEMPTS_MAX:
             return done(plan, f"exit refused: {sent.reason}", facts)
         return step(plan, "send_exit", facts, plan.attempts + 1) + _market_exit(

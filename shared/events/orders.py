@@ -190,12 +190,26 @@ def outcome_unknown(state: BotState, event: OutcomeUnknown) -> BotState:
 
 
 def order_refused(state: BotState, event: OrderRefused) -> BotState:
-    """End an order that the broker refused; the symbol rests after a refused entry."""
-    return _end(state, event, OrderStatus.REJECTED, f"{event.code}: {event.message}")
+    """End an order that the broker refused; the symbol rests after a refused entry.
+
+    What was sent before, with an outcome that nobody knows, is not settled by the refusal of a
+    repeat: it stays unknown until its looks end. Protection is ended all the same, so that the
+    next kind of it is tried; an exit may be selling already, and waits.
+    """
+    order = state.orders.get(event.client_order_id)
+    ended = _end(state, event, OrderStatus.REJECTED, f"{event.code}: {event.message}")
+    is_unknown = event.client_order_id in state.unknown_outcomes
+    if order is None or not is_unknown or order.role is OrderRole.ENTRY:
+        return ended
+    is_exit = order.role is OrderRole.EXIT
+    return state if is_exit else replace(ended, unknown_outcomes=state.unknown_outcomes)
 
 
 def not_sent(state: BotState, event: NotSent) -> BotState:
     """End an order that certainly does not exist; its tombstone stays until the next day."""
+    order = state.orders.get(event.client_order_id)
+    if order is not None and order.status is OrderStatus.REJECTED:
+        return _settle(state, order)
     return _end(state, event, OrderStatus.NOT_SENT, event.reason)
 
 

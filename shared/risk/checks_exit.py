@@ -103,7 +103,8 @@ def protection_rows(facts: GuardFacts, case: Case) -> tuple[CheckRow, ...]:
 
 
 def quantity_rows(facts: GuardFacts, case: Case) -> tuple[CheckRow, ...]:
-    """The quantity fits the fresh position less what other live exits would already close.
+    """The quantity fits the fresh position less what other live exits would already close, and what
+    is ours: a fill booked since that reading has taken its shares, and external ones are not sold.
 
     Without a sane fresh reading PROTECT goes by the last known quantity (the broker refuses an
     excess); REDUCE is refused here, and the caller lets the broker close the position itself.
@@ -113,7 +114,10 @@ def quantity_rows(facts: GuardFacts, case: Case) -> tuple[CheckRow, ...]:
     if request.purpose is Purpose.PROTECT:
         held = held if abs(held) < HUGE else facts.position_qty_known
         closing = closing if closing.is_finite() else ZERO
+    known = facts.position_qty_known
     room = _room(held, closing, request.side is Side.BUY)
+    if room < HUGE and abs(known) < HUGE:
+        room = min(room, _room(known, closing, request.side is Side.BUY))
     return (
         ("exit_quantity", request.qty <= room < HUGE, room, request.qty),
         (

@@ -128,8 +128,8 @@ def test_door_when_the_disk_refuses_then_an_entry_stays_and_an_exit_goes(
     door = OrderDoor(broker, memory, OrdersLog(settings.logs.orders, clock), clock)
     dollars = DollarLimits.of(Limits(), Decimal(100_000))
     facts = good_facts(
-        equity=Decimal(100_000), position_qty=Decimal(10), exits_live_qty=Decimal(0),
-        unknown_exits=0,
+        equity=Decimal(100_000), position_qty=Decimal(10), position_qty_known=Decimal(10),
+        exits_live_qty=Decimal(0), unknown_exits=0,
     )  # fmt: skip
     flat = good_facts(equity=Decimal(100_000), position_qty=Decimal(0))
     entry = entry_send(memory.state, a_signal("MSFT"), Decimal(10), NOON)

@@ -13,9 +13,11 @@ from services.trading_bot.rebuilding import RETRY_S
 from shared.errors import TransientFault
 from shared.models.commands import CommandName, CommandOutcome
 from shared.models.pnl import EquityPoint
+from shared.models.trading_state import HoldKind
 from shared.risk.circuit import READINGS_TO_TRIP
 from tests.support.bot_house import (
     BEFORE,
+    EPOCH,
     BotHouse,
     answer,
     command,
@@ -121,3 +123,30 @@ def test_bot_when_the_history_cannot_be_read_then_it_tries_again_and_reduces(
     house.turn()
 
     assert status(house)["peak_equity"] == "105000.00"
+
+
+def test_bot_when_its_files_are_gone_and_the_marker_remains_then_it_is_no_first_start(
+    house: BotHouse,
+) -> None:
+    """Empty counts as a first start only if no trace of a state exists (rule 15)."""
+    house.parts.memory.commit(now=True)
+    state = house.settings.state
+    for name in ("trading_state.json", "trading_state.json.bak", "journal.jsonl"):
+        (state.root / name).unlink(missing_ok=True)
+
+    house.born()
+
+    assert HoldKind.REBUILD.value in house.parts.memory.state.holds
+
+
+def test_epoch_when_the_state_is_new_then_it_is_the_exchanges_and_after_a_loss_another(
+    house: BotHouse,
+) -> None:
+    """A second replay must not adopt the first one's orders, nor a rebuilt state repeat an id."""
+    first = house.parts.memory.state
+    assert first.id_epoch == EPOCH
+
+    lose_everything(house)
+
+    assert house.parts.memory.state.id_epoch != EPOCH
+    assert EPOCH in house.parts.memory.state.owns_epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from datetime import date
@@ -25,6 +26,7 @@ from shared.events.types import (
 from shared.models.orders import OrderStatus
 from shared.models.trading_state import BotState
 from shared.persistence.journal import Journal
+from shared.persistence.journal_lines import RECORD, make_line
 from shared.persistence.state_store import StateStore
 from tests.support.builders import an_entry, at, filled, seen_of
 from tests.support.clock import ManualClock
@@ -159,6 +161,25 @@ def test_replay_when_the_bot_was_restarted_then_the_file_goes_on(
     assert "paused" in out
 
 
+def test_replay_when_a_snapshot_is_cut_then_the_state_before_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A snapshot without all of its parts would be a state without orders: it is broken, and what
+    was replayed until then stays.
+    """
+    settings, file = a_day(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    payload = json.loads(lines[1])["record"]["snapshot"]
+    cut = make_line(len(lines), RECORD, {"snapshot": payload, "parts": 1})
+    file.write_bytes(b"".join((*lines, cut)))
+
+    assert replayed(settings, file) == os.EX_PROTOCOL
+    said = capsys.readouterr()
+    assert "broken: record 6: 1 parts of its snapshot are missing" in said.err
+    assert "positions 10 AAPL" in said.out
+    assert f"{len(EVENTS)} events from 1 snapshot(s)" in said.out
+
+
 def test_replay_when_another_day_follows_then_its_beginning_is_the_measure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,4 +207,4 @@ def test_day_record_when_its_folder_cannot_be_made_then_the_bot_goes_on(tmp_path
 
     assert memory.state.operator.paused
     assert memory.is_writable
-    assert memory.handlers.names in {(STATE_LOG,), (STATE_LOG, DAY_LOG)}
+    assert memory.handlers.names[1:] in {(STATE_LOG,), (STATE_LOG, DAY_LOG)}

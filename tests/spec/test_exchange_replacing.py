@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -90,3 +91,22 @@ def test_position_close_when_too_much_or_nothing_then_refused_with_the_quantitie
     }
     with pytest.raises(Refusal, match="qty must be > 0"):
         venue.desk.close_position("AAA", Decimal("1e-12"), venue.moment())
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_replacement_when_it_takes_its_place_then_its_change_has_a_later_stamp(
+    is_open: bool,
+) -> None:
+    """Else a reader who goes by the newest stamp would keep the word `pending_new` for ever."""
+    venue = Venue()
+    venue.switch("replace_lag_s=1.5")
+    _, target, _ = venue.bracket()
+    venue.trade("AAA", "100")
+    new = venue.replace(venue.again(target), limit_price="108")
+    venue.is_open = is_open
+    venue.now += timedelta(seconds=2)
+    venue.settle()
+
+    after = venue.again(new)
+    assert after.status.value == ("new" if is_open else "accepted")
+    assert after.updated_at > new.updated_at

@@ -107,6 +107,8 @@ EXIT_INPUTS: tuple[tuple[str, Any, tuple[str, ...], tuple[str, ...]], ...] = (
     ("position_qty", D("Infinity"), (), ("exit_quantity",)),
     ("position_qty", D("-Infinity"), (), ("exit_quantity",)),
     ("position_qty", D("1e30"), (), ("exit_quantity",)),
+    ("position_qty_known", D(9), ("exit_quantity",), ("exit_quantity",)),
+    ("position_qty_known", D(0), ("exit_quantity",), ("exit_quantity",)),
     ("position_qty_known", MISSING, (), ()),
     ("position_qty_known", D("1e30"), (), ()),
     ("exits_live_qty", MISSING, (), ("exit_quantity",)),

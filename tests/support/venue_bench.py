@@ -17,6 +17,8 @@ from services.exchange_sim.groups import nested_children
 from services.exchange_sim.listing import OrderQuery, is_visible, list_orders
 from services.exchange_sim.records import Refusal, SimOrder
 from services.exchange_sim.wire import order_document
+from services.trading_bot.decision import Facts
+from services.trading_bot.execution.denials import Denials
 from services.trading_bot.execution.settling import Settler
 from services.trading_bot.guard_facts import System, guard_facts
 from services.trading_bot.sends import Send, entry_send
@@ -47,12 +49,13 @@ from tests.support.exchange_venue import NOON, Venue
 from tests.support.fake_broker import FakeBroker
 
 SYMBOL = "AAA"
-WHOLE, LOST_BEFORE, LOST_AFTER, LATE, DOUBLED = (
+WHOLE, LOST_BEFORE, LOST_AFTER, LATE, DOUBLED, REFUSED = (
     "whole",
     "lost before",
     "lost after",
     "late",
     "twice",
+    "refused",
 )
 LATE_BY = timedelta(seconds=7)
 """What is late arrives within the ten seconds that a dead connection is given (rule 10)."""
@@ -137,6 +140,8 @@ class VenueBroker(FakeBroker):
             self.on_way.append((self.now + LATE_BY, lambda: self._arrive(request)))
         if word in (LOST_BEFORE, LATE):
             return Unknown(word)
+        if word == REFUSED:
+            return Rejected(FailureClass.TRANSIENT, "rate_limited", word)
         outcome = self._arrive(request)
         if word == DOUBLED:
             outcome = self._arrive(request)
@@ -210,6 +215,12 @@ class VenueBench(BotBench):
         self.clock = ManualClock()
         self.settler = Settler(self.exchange, self.clock)
         self.denied: list[Denied] = []
+        self.account_matches = True
+        """Whether the guard may approve anything at all."""
+        self._denials = Denials()
+
+    def facts(self) -> Facts:
+        return replace(super().facts(), denied_raises=self._denials.raises)
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -229,7 +240,7 @@ class VenueBench(BotBench):
             store_writable=True,
             clock_skew_s=0.0,
             mode_matches=True,
-            account_matches=True,
+            account_matches=self.account_matches,
             asset=Asset(SYMBOL, "us_equity", True, True, True),
             prior_close=Decimal(100),
         )
@@ -243,6 +254,7 @@ class VenueBench(BotBench):
         )
         if isinstance(verdict, Denied):
             self.denied.append(verdict)
+            self._denials.note(verdict, self.now)
             return
         super().send(send)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from datetime import datetime, timedelta
 
 from services.trading_bot.decision import Decision, Facts, Note
+from services.trading_bot.execution.denials import Denials
 from services.trading_bot.guard_facts import System, guard_facts
 from services.trading_bot.parts import Parts
 from services.trading_bot.sends import Send
@@ -17,24 +17,17 @@ from shared.risk.dollars import DollarLimits
 from shared.risk.trade_guard import Denied
 from shared.telemetry.logs import log_event
 
-DENIED_KEPT = timedelta(minutes=10)
-"""Market time; a signal is long dead by then."""
 GATES_KEPT = 30
 
 
 class Actor:
-    """Acts, and remembers which entry decisions were denied: a decision is made once."""
+    """Acts, and remembers what was denied."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._logger = logging.getLogger("trading")
-        self._denied: dict[str, datetime] = {}
+        self.denials = Denials()
         self.gates: deque[GateLine] = deque(maxlen=GATES_KEPT)
-
-    @property
-    def decided(self) -> frozenset[str]:
-        """Ids of entry decisions that the guard denied."""
-        return frozenset(self._denied)
 
     def act(self, decision: Decision, facts: Facts) -> None:
         """Do what was decided; bookings are already recorded. Never raises for the broker."""
@@ -68,12 +61,7 @@ class Actor:
         outcome = self._parts.door.send(send, known, dollars, facts.now)
         if isinstance(outcome, Denied):
             self._parts.books.denied(outcome, facts.now)
-            if send.request.purpose is Purpose.ENTRY:
-                self._remember(send.request.client_order_id, facts.now)
-
-    def _remember(self, own_id: str, now: datetime) -> None:
-        self._denied = {key: at for key, at in self._denied.items() if now - at < DENIED_KEPT}
-        self._denied[own_id] = now
+            self.denials.note(outcome, facts.now)
 
     def _system(self, send: Send, facts: Facts) -> System:
         parts = self._parts

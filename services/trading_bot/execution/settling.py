@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.trading_bot.sends import Send, resend_of
-from services.trading_bot.settling import Looks, SettleStep, settle_step
+from services.trading_bot.settling import LOOKS_AT_S, Looks, SettleStep, settle_step
 from shared.clock import Clock
 from shared.events.types import Event, NotSent, OrderSeen
 from shared.models.orders import Order, OrderRole, OrderStatus, Purpose
@@ -99,12 +99,27 @@ class Settler:
     ) -> SettleStep:
         own_id = order.client_order_id
         since_s = self._since_s.setdefault(own_id, self._clock.monotonic_s())
+        absent = self._absent.get(own_id, 0)
         return settle_step(
             Looks(
                 elapsed_s=self._clock.monotonic_s() - since_s,
-                absent=self._absent.get(own_id, 0),
+                absent=absent,
                 position_unchanged=_is_unchanged(order.symbol, state, positions),
+                fill_seen=absent >= len(LOOKS_AT_S) and self._has_such_fill(order, state),
             )
+        )
+
+    def _has_such_fill(self, order: Order, state: BotState) -> bool:
+        """Whether the activities show a fill that may be this order's and is nobody else's: it may
+        have been bought and sold again since, so that the position says nothing.
+        """
+        if order.created_at is None:
+            return False
+        return any(
+            (fill.symbol, fill.side) == (order.symbol, order.side)
+            and fill.cumulative_qty <= order.qty
+            and state.orders.by_broker_id(fill.broker_order_id) is None
+            for fill in self._broker.fills(order.created_at)
         )
 
     def _forget(self, state: BotState) -> None:
@@ -115,9 +130,11 @@ class Settler:
 
     def _may_go_again(self, order: Order) -> bool:
         """Whether it protects, or closes shares whose stop is gone already. A change that was lost
-        left its group whole.
+        left its group whole; of protection whose repeat was refused another kind is tried.
         """
         if order.replaces is not None or order.role is OrderRole.ENTRY:
+            return False
+        if order.status is not OrderStatus.UNKNOWN:
             return False
         return self._resent.get(order.client_order_id, 0) < RESENDS_MAX
 

@@ -1,0 +1,70 @@
+"""Pages that overlap lose nothing at their edges (ORDER_PATH.md rule 19)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.vendors.alpaca_broker import AlpacaBroker
+from tests.support.alpaca_payloads import raw_fill, raw_order
+from tests.support.scripted_alpaca import Asked, ScriptedAlpaca, broker_at
+
+pytestmark = pytest.mark.integration
+
+AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def alpaca() -> Iterator[ScriptedAlpaca]:
+    """A server that answers as it is told."""
+    with ScriptedAlpaca() as running:
+        yield running
+
+
+@pytest.fixture
+def broker(alpaca: ScriptedAlpaca) -> AlpacaBroker:
+    """The broker's door to it."""
+    return broker_at(alpaca.url, lambda: False)
+
+
+def _three_a_second(asked: Asked) -> Any:
+    """700 orders, three with each moment: a page ends between two of one moment."""
+    after = datetime.fromisoformat(asked.query.get("after", "2000-01-01T00:00:00Z"))
+    moments = [AT + timedelta(seconds=n // 3) for n in range(700)]
+    rows = [
+        raw_order(id=f"id-{n}", client_order_id=f"c-{n}", submitted_at=moment.isoformat())
+        for n, moment in enumerate(moments)
+        if moment > after
+    ]
+    return 200, rows[: int(asked.query["limit"])]
+
+
+def test_orders_when_a_page_ends_between_two_of_one_moment_then_none_is_skipped(
+    alpaca: ScriptedAlpaca, broker: AlpacaBroker
+) -> None:
+    """`after` is exclusive: asking from the last moment on would lose its other orders."""
+    alpaca.on("GET", "/v2/orders", _three_a_second)
+
+    orders = broker.orders("all", after=AT - timedelta(days=1))
+
+    assert [order.broker_order_id for order in orders] == [f"id-{n}" for n in range(700)]
+
+
+def test_fills_when_one_is_listed_late_before_a_pages_end_then_it_is_read(
+    alpaca: ScriptedAlpaca, broker: AlpacaBroker
+) -> None:
+    """Activities lag: a neighbour of the last one may appear between two pages."""
+    late = "f-0097"
+
+    def answer(asked: Asked) -> Any:
+        token = asked.query.get("page_token", "")
+        ids = [f"f-{n:04}" for n in range(150)]
+        shown = [one for one in ids if one > token and (token or one != late)]
+        return 200, [raw_fill(id=one) for one in shown][: int(asked.query["page_size"])]
+
+    alpaca.on("GET", "/v2/account/activities/FILL", answer)
+
+    assert late in [fill.activity_id for fill in broker.fills(AT)]
