@@ -25,6 +25,8 @@ STALE_AFTER_S = 120.0
 FAILED_ROUNDS_MAX = 3
 """So many failed rounds make it stale at once."""
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 60.0
+ASKED_PAUSE_S_MAX = 900.0
+"""The longest that a Retry-After is obeyed: a slip of the pen must not switch the flow off."""
 REFUSED_PAUSE_S = 300.0
 """A refused token stays refused until a person acts; somebody may have mended it meanwhile."""
 
@@ -100,11 +102,11 @@ def tide_is_due(asked_at: datetime | None, now: datetime, every: timedelta) -> b
 
 
 def retry_pause_s(failed_rounds: int, asked_s: float, *, is_refused: bool) -> float:
-    """Return the pause after a failed round: doubling, or as long as was asked for."""
+    """Return the pause after a failed round: doubling, or as was asked for, within reason."""
     if is_refused:
         return REFUSED_PAUSE_S
     growing_s = RETRY_FIRST_S * 2.0 ** min(max(failed_rounds - 1, 0), 16)
-    return max(asked_s, min(RETRY_MAX_S, growing_s))
+    return max(min(ASKED_PAUSE_S_MAX, asked_s), min(RETRY_MAX_S, growing_s))
 
 
 def judge_flow(facts: FlowFacts, reading: ClockReading | None, now_s: float) -> Verdict:

@@ -69,6 +69,8 @@ class HealthFile:
         self._broken = False
         self._ended = False
         self.verdict = Verdict(Status.DEGRADED, HealthCode.DEGRADED, "starting", "")
+        self._verdict_facts: tuple[object, ...] = ()
+        """What the verdict was made of."""
         self.reached_ok_s: float | None = None
         """Monotonic second at which the whole was first OK."""
 
@@ -131,7 +133,10 @@ class HealthFile:
         with self._context.incidents.together():
             judged = [self._judge_member(member, now_s) for member in self._roster]
         trading = None if self._roster.get(TRADING_BOT) is None else self._trading_word()
-        self.verdict = rollup(judged, trading, emergency_stop=self._emergency_stop())
+        facts = (judged, trading, self._emergency_stop())
+        if facts != self._verdict_facts:
+            self._verdict_facts = facts
+            self.verdict = rollup(judged, trading, emergency_stop=facts[-1])
         if self.verdict.overall is Status.OK and self.reached_ok_s is None:
             self.reached_ok_s = now_s
 

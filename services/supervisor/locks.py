@@ -54,7 +54,7 @@ class ProcessLock:
 
     def _is_the_file(self, descriptor: int) -> bool:
         try:
-            there = self._path.stat(follow_symlinks=False)
+            there = os.lstat(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         ours = os.fstat(descriptor)

@@ -11,6 +11,7 @@ from services.supervisor.notify_words import Words
 from services.supervisor.plan import NeedFacts, WatchFacts
 from services.supervisor.processes import Process
 from services.supervisor.restart_policy import Park
+from services.supervisor.silence import Silence
 from services.supervisor.table import ServiceSpec
 from shared.health.evidence import Evidence
 from shared.health.hysteresis import Shown
@@ -95,6 +96,7 @@ class Member:
     adopted: bool = False
     restarts: int = 0
     voice: Voice = field(default_factory=Voice)
+    silence: Silence = field(default_factory=Silence)
     asked: Ask | None = None
     cut_short: str | None = None
     """Why the watchdog ended it: counts as a death, and says more than the signal."""
@@ -167,16 +169,21 @@ class Member:
 
     def watch_facts(self, now_s: float) -> WatchFacts:
         """Return what the watchdog looks at."""
-        voice = self.voice
-        sign_s = max(self.started_s, voice.ready_s or 0.0, voice.beat_s or 0.0)
         return WatchFacts(
             phase=self.phase,
-            ready=voice.ready_s is not None,
-            silent_for_s=self._age_s(sign_s, now_s),
+            ready=self.voice.ready_s is not None,
+            silent_for_s=now_s - self.sign_s,
             running_for_s=self._age_s(self.started_s, now_s),
-            extended=now_s < voice.extended_until_s,
+            extended=now_s < self.voice.extended_until_s,
+            held_s=self.silence.held_s,
             rss_bytes=self.rss_bytes,
         )
+
+    @property
+    def sign_s(self) -> float:
+        """When it gave its last sign of life, or we began to listen again; monotonic clock."""
+        voice = self.voice
+        return max(self.started_s, voice.ready_s or 0.0, voice.beat_s or 0.0, self.woke_s)
 
     def failure_class(self) -> ExitClass | None:
         """Return the class of what keeps it FAILED, if there is one."""

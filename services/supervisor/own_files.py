@@ -20,14 +20,16 @@ def write_pid_file(run_folder: Path, name: str, pid: int) -> None:
 
 def is_noted(run_folder: Path, name: str, pid: int) -> bool:
     """Whether the file names that pid."""
-    return small_file(str(run_folder / name), LINE_BYTES_MAX).startswith(b"%d " % pid)
+    return small_file(f"{run_folder}/{name}", LINE_BYTES_MAX).startswith(b"%d " % pid)
 
 
 def read_pid_file(run_folder: Path, name: str) -> Process | None:
     """Return the very process that was noted, None when it lives no more."""
     try:
-        pid, ticks = (int(word) for word in (run_folder / name).read_text("ascii").split())
-    except (OSError, ValueError):
+        pid, ticks = (
+            int(word) for word in small_file(f"{run_folder}/{name}", LINE_BYTES_MAX).split()
+        )
+    except ValueError:
         return None
     return open_process(pid, ticks)
 

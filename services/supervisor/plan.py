@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.health.evidence import BeatRule
+from shared.health.evidence import LATE_DEGRADED, LATE_FAILED, BeatRule, Evidence
 from shared.models.health import Phase
 
 
@@ -109,6 +110,8 @@ class WatchFacts:
     """Since the last beat, or since the start when there was none."""
     running_for_s: float
     extended: bool
+    held_s: float
+    """Of that silence: how long it waited for the disk or for a processor."""
     rss_bytes: int | None
 
 
@@ -130,19 +133,50 @@ class WatchAnswer:
     reason: str
 
 
+HELD_S_MAX = 240.0
+"""A stalled disk or a crowded machine excuses so much of a silence; a wait without end is a hang,
+for a signal ends some of those, and whatever else it is, nothing is done there any more."""
 _KEEP = WatchAnswer(Watch.KEEP, "")
 
 
 def watch_answer(facts: WatchFacts, rule: BeatRule, memory_max_bytes: int | None) -> WatchAnswer:
-    """Decide whether a process is hung or too big. Time that it asked for is its own."""
+    """Decide whether a process is hung or too big. Time that it asked for is its own, and up to
+    HELD_S_MAX of waiting for the disk or for a processor is nobody's; kept for that, it says so.
+    """
     if facts.phase not in (Phase.STARTING, Phase.RUNNING):
         return _KEEP
     if memory_max_bytes is not None and (facts.rss_bytes or 0) > memory_max_bytes:
         return WatchAnswer(Watch.RENEW, f"memory above its ceiling of {memory_max_bytes} bytes")
     if not rule.notify or facts.extended:
         return _KEEP
-    if facts.ready and facts.silent_for_s > rule.watchdog_s:
-        return WatchAnswer(Watch.ABORT, f"no beat for {rule.watchdog_s:g} s")
-    if not facts.ready and facts.running_for_s > rule.ready_s + rule.watchdog_s:
-        return WatchAnswer(Watch.ABORT, f"not ready within {rule.ready_s:g} s")
-    return _KEEP
+    if facts.ready:
+        over_s, told = facts.silent_for_s - rule.watchdog_s, f"no beat for {rule.watchdog_s:g} s"
+    else:
+        over_s = facts.running_for_s - rule.ready_s - rule.watchdog_s
+        told = f"not ready within {rule.ready_s:g} s"
+    if over_s <= 0:
+        return _KEEP
+    if over_s <= min(facts.held_s, HELD_S_MAX):
+        return WatchAnswer(Watch.KEEP, f"{told}, but it waits for the disk or for a processor")
+    return WatchAnswer(Watch.ABORT, told)
+
+
+def next_limit_s(evidence: Evidence, rule: BeatRule) -> float:
+    """Return in how many seconds silence, if it goes on, next changes what is said or done; inf
+    when it changes nothing any more.
+    """
+    if not rule.notify or evidence.phase not in (Phase.STARTING, Phase.RUNNING):
+        return math.inf
+    if not evidence.ready:
+        limits = (rule.ready_s, rule.ready_s + rule.watchdog_s)
+        return _next(limits, evidence.running_for_s)
+    beat_s, progress_s = evidence.beat_age_s or 0.0, evidence.progress_age_s or 0.0
+    late, failed = LATE_DEGRADED * rule.beat_s, LATE_FAILED * rule.beat_s
+    return min(
+        _next((late, failed, rule.watchdog_s), beat_s),
+        _next((failed, rule.watchdog_s), progress_s),
+    )
+
+
+def _next(limits_s: Sequence[float], age_s: float) -> float:
+    return min((limit_s - age_s for limit_s in limits_s if limit_s >= age_s), default=math.inf)

@@ -29,7 +29,7 @@ def text_of_file(path: Path, bytes_max: int) -> str:
 def identity_of(path: Path) -> tuple[int, int] | None:
     """Return device and number of what stands there, a link itself; None when nothing does."""
     try:
-        there = path.stat(follow_symlinks=False)
+        there = os.lstat(path)
     except OSError:
         return None
     return there.st_dev, there.st_ino

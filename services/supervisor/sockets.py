@@ -29,12 +29,9 @@ class SocketFolder:
         longest = len(os.fsencode(run_folder / _LONGEST_NAME))
         self._private = longest > SOCKET_PATH_BYTES_MAX
         self.folder = self._private_folder() if self._private else run_folder
-        (self.folder / "notify").mkdir(mode=0o700, exist_ok=True)
-
-    @property
-    def control(self) -> Path:
+        self.control = self.folder / "supervisor.sock"
         """Path of the control socket, short enough for the kernel."""
-        return self.folder / "supervisor.sock"
+        (self.folder / "notify").mkdir(mode=0o700, exist_ok=True)
 
     def notify(self, service: str) -> Path:
         """Path of a service's notify socket."""

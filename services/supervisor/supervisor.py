@@ -29,6 +29,7 @@ from services.supervisor.own_deaths import OwnDeaths
 from services.supervisor.processes import Process
 from services.supervisor.reaper import Reaper
 from services.supervisor.reread import Reread, first_table
+from services.supervisor.rounds import Rounds
 from services.supervisor.run_end import End, RunEnd
 from services.supervisor.signals import let_through
 from services.supervisor.sockets import SocketFolder
@@ -44,8 +45,8 @@ from shared.models.health import HealthCode
 from shared.telemetry.last_words import read_last_words
 from shared.telemetry.logs import log_event
 
-SECOND_S = 1.0
 SURPLUS_GRACE_S = 5.0
+SURPLUS_SWEPT_S = SURPLUS_GRACE_S + 1.0
 
 
 def open_context(
@@ -102,7 +103,7 @@ class Supervisor:
             context, self._roster, self._one_shots, self._operations
         )
         self._end: asyncio.Future[End] = context.loop.create_future()
-        self._second_at_s = 0.0
+        self._rounds = Rounds(context, self._watch, self._health, self._each_second)
 
     async def open(self) -> None:
         """Take over what is left and open the control socket; raises OSError or SystemFault."""
@@ -124,7 +125,7 @@ class Supervisor:
             self._starter.start_all()
         self._health.publish()
         self._opening.began()
-        self._go_round()
+        self._rounds.go()
         end = await self._end
         await self._go_down(end)
         await self._control.close()
@@ -153,7 +154,7 @@ class Supervisor:
         runs = exchange is not None and exchange.process is not None
         settle_exchange(context, exchange_runs=runs)
         # Errands and helpers of the dead; whoever is asked to end has had his time by then.
-        context.loop.call_later(SURPLUS_GRACE_S + SECOND_S, self._sweeper.died)
+        context.loop.call_later(SURPLUS_SWEPT_S, self._sweeper.died)
         self._own_deaths.supervisor_before(len(left.living))
         self._own_deaths.watch_guardian()
 
@@ -198,20 +199,11 @@ class Supervisor:
         host = self._context.launch.dashboard_host
         self._opening.dashboard_url = note_dashboard(self._context, host, port)
 
-    def _go_round(self) -> None:
-        # First of all: whatever goes wrong in this round, there is a next one.
-        self._context.loop.call_later(self._watch.round_s, self._go_round)
-        if not self._context.stopping:
-            self._watch.go_round()
-        now_s = self._context.now_s()
-        if now_s >= self._second_at_s:
-            self._second_at_s = now_s + SECOND_S
-            self._each_second()
-            self._above.look()
-        else:
-            self._health.review()
-
     def _each_second(self) -> None:
+        self._do_duties()
+        self._above.look()
+
+    def _do_duties(self) -> None:
         if self._context.stopping:
             # A service may take its time to end, and readers must not take that for silence.
             self._health.publish()

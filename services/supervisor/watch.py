@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from services.supervisor.incidents import Step
 from services.supervisor.member import Member
 from services.supervisor.notify_words import Words
 from services.supervisor.plan import Watch as WatchChoice
-from services.supervisor.plan import watch_answer
+from services.supervisor.plan import next_limit_s, watch_answer
 from services.supervisor.processes import usage
 from services.supervisor.starter import Starter
 from services.supervisor.stopper import Stopper
@@ -18,9 +19,11 @@ from services.supervisor.table import DASHBOARD
 from shared.health.evidence import LATE_DEGRADED
 from shared.models.health import Phase, Status
 
-ROUND_S_MIN, ROUND_S_MAX = 0.1, 0.5
-HELD_S = 2.0
-"""Rounds so far apart mean that we stood still ourselves."""
+ROUND_S_MIN, ROUND_S_MAX = 0.1, 1.0
+HELD_S = 1.5
+"""A round so late means that we stood still ourselves."""
+AFTER_S = 0.001
+"""A limit is passed, not only reached."""
 SAMPLES_PER_ROUND = 20
 """With very many services each is measured less often, so that idling stays cheap."""
 
@@ -44,16 +47,28 @@ class Watch:
         self._samples: dict[int, _Sample] = {}
         self._next_sampled = 0
         self._sampled_s = 0.0
-        self._round_at_s: float | None = None
+        self._due_s = math.inf
+        """When the next round should come."""
         self.port_known: Callable[[str, int], None] = lambda *_: None
         """Called when a service names the port on which it listens."""
         starter.heard = self.heard
 
-    @property
-    def round_s(self) -> float:
-        """How often to go round, so that lateness is seen soon after it begins."""
-        beats = [member.spec.beat.beat_s for member in self._roster if member.spec.beat.notify]
-        return min(max(min(beats, default=1.0) / 2, ROUND_S_MIN), ROUND_S_MAX)
+    def wait_s(self) -> float:
+        """Return in how many seconds to go round again: in time for whoever's silence then
+        becomes a lateness or a hang, and after ROUND_S_MAX for all else.
+        """
+        now_s, wait_s = self._context.now_s(), ROUND_S_MAX
+        for member in self._roster:
+            rule = member.spec.beat
+            if not rule.notify or member.process is None or member.cut_short is not None:
+                continue
+            limit_s = member.voice.extended_until_s - now_s
+            if limit_s < 0:
+                limit_s = next_limit_s(member.evidence(now_s), rule)
+            wait_s = min(wait_s, limit_s + AFTER_S, rule.beat_s / 2)
+        wait_s = max(wait_s, ROUND_S_MIN)
+        self._due_s = now_s + wait_s
+        return wait_s
 
     def heard(self, member: Member, words: Words) -> None:
         """Take in what a member said."""
@@ -86,25 +101,32 @@ class Watch:
     def go_round(self) -> None:
         """Look at every member once: hung, too big, late."""
         now_s = self._context.now_s()
-        if now_s - (self._round_at_s or now_s) > HELD_S:
+        if now_s - self._due_s > HELD_S:
             self._woke(now_s)
-        self._round_at_s = now_s
+        self._due_s = now_s + ROUND_S_MAX
         self._measure(now_s)
         for member in self._roster:
-            if member.process is None or member.cut_short is not None:
-                continue
-            facts, rule = member.watch_facts(now_s), member.spec.beat
-            if rule.notify and facts.silent_for_s > LATE_DEGRADED * rule.beat_s:
-                # Not before it is late: that its socket was removed is rare, and dear to look for.
-                self._starter.listen_again(member)
-            answer = watch_answer(facts, rule, member.spec.memory_max_bytes)
-            if answer.watch is WatchChoice.KEEP:
-                continue
-            self._context.incidents.step(Step.DETECT, member.name, answer.reason)
-            if answer.watch is WatchChoice.ABORT:
-                self._stopper.abort(member, answer.reason)
-            else:
-                self._stopper.renew(member, answer.reason)
+            if member.process is not None and member.cut_short is None:
+                self._look_at(member, member.process.pid, now_s)
+
+    def _look_at(self, member: Member, pid: int, now_s: float) -> None:
+        facts, rule = member.watch_facts(now_s), member.spec.beat
+        if rule.notify and facts.silent_for_s > LATE_DEGRADED * rule.beat_s:
+            # Not before it is late: both are rarely the cause, and dear to look for.
+            self._starter.listen_again(member)
+            member.silence.look(pid, member.sign_s, now_s)
+            facts = member.watch_facts(now_s)
+        answer = watch_answer(facts, rule, member.spec.memory_max_bytes)
+        if answer.watch is WatchChoice.KEEP:
+            if answer.reason and not member.silence.is_told:
+                member.silence.is_told = True
+                self._context.incidents.step(Step.DETECT, member.name, answer.reason)
+            return
+        self._context.incidents.step(Step.DETECT, member.name, answer.reason)
+        if answer.watch is WatchChoice.ABORT:
+            self._stopper.abort(member, answer.reason)
+        else:
+            self._stopper.renew(member, answer.reason)
 
     def _woke(self, now_s: float) -> None:
         """Begin to count anew: we were held, or the whole machine, and heard nobody."""

@@ -20,10 +20,7 @@ def read_calendar(raw: object) -> Sessions:
 
 
 def _session(fields: Fields) -> tuple[date, tuple[datetime, datetime]]:
-    try:
-        day = date.fromisoformat(fields.text("date"))
-    except ValueError:
-        raise fields.drift("date", "a day as YYYY-MM-DD") from None
+    day = fields.day("date")
     opens, closes = _moment(fields, day, "open"), _moment(fields, day, "close")
     if closes <= opens:
         raise fields.drift("close", "a time after the opening")

@@ -6,7 +6,6 @@ hide the transfer beside it.
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from shared.contracts.drift import broken
@@ -22,20 +21,12 @@ def read_movement(raw: object, path: str = "movement") -> BrokerMovement:
     return BrokerMovement(
         activity_id=fields.text("id"),
         kind=kind,
-        day=_day(fields),
+        day=fields.day("date"),
         amount=fields.money("net_amount"),
         at=fields.optional_moment("created_at"),
         symbol=(fields.text if has_shares else fields.optional_text)("symbol") or "",
         qty=fields.money("qty") if has_shares else Decimal(0),
     )
-
-
-def _day(fields: Fields) -> date:
-    text = fields.text("date")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise fields.drift("date", "a date like 2026-11-20") from None
 
 
 def read_movements(raw: object) -> tuple[BrokerMovement, ...]:

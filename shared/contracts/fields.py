@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
@@ -130,6 +130,16 @@ class Fields:
         if value.year not in YEARS:
             raise self.drift(name, f"a year from {YEARS.start} to {YEARS.stop - 1}")
         return value.astimezone(UTC)
+
+    def day(self, name: str) -> date:
+        """A day of the calendar, written YYYY-MM-DD."""
+        try:
+            day = date.fromisoformat(self.text(name))
+        except ValueError:
+            raise self.drift(name, "a day as YYYY-MM-DD") from None
+        if day.year not in YEARS:
+            raise self.drift(name, f"a year from {YEARS.start} to {YEARS.stop - 1}")
+        return day
 
     def optional_moment(self, name: str) -> datetime | None:
         """As `moment`, or None, also for a time that was never set."""

@@ -25,6 +25,7 @@ from shared.errors import (
     TransientFault,
     VendorError,
 )
+from shared.models.shown import shown
 from shared.resilience.classification_rows import EXCEPTION_ROWS, HTTP_ROWS, Placement
 from shared.resilience.classification_words import judge_words
 
@@ -33,6 +34,7 @@ ABSENT, FOREIGN = "-", "?"
 """What stands for the vendor's code when he gave none, and when the body is not his at all."""
 _SHAPES = ("message", "msg", "error")
 """Names under which the vendors' own refusals say why; a page of a middle box has none."""
+_STATUSES = range(100, 600)
 _UNJUDGED = frozenset({"unexpected_status", "unclassified"})
 _AUTH = frozenset({"unauthorized", "forbidden", "subscription", "certificate_refused"})
 
@@ -121,12 +123,19 @@ def refused_rows(reply: object) -> tuple[Verdict, ...]:
     Empty when the reply holds no rows, or none that is refused.
     """
     rows = reply if isinstance(reply, list) else []
-    found = []
-    for row in rows:
-        status = row.get("status") if isinstance(row, dict) else None
-        if isinstance(status, int) and not isinstance(status, bool) and status >= 300:
-            found.append(classify_reply(status, json.dumps(row.get("body"))))
-    return tuple(found)
+    judged = (_judged_row(row) for row in rows)
+    return tuple(verdict for verdict in judged if verdict is not None)
+
+
+def _judged_row(row: object) -> Verdict | None:
+    """Return the verdict on a row, None where it was done. One whose status cannot be read is
+    never taken for done.
+    """
+    status = row.get("status") if isinstance(row, dict) else None
+    if not isinstance(row, dict) or type(status) is not int or status not in _STATUSES:
+        told = f"a row of the reply has no status: {shown(row)}"
+        return Verdict(FailureClass.SCHEMA, "unreadable_row", Placement.UNKNOWN, told)
+    return None if status < 300 else classify_reply(status, json.dumps(row.get("body")))
 
 
 def _inside(failure: BaseException) -> Iterator[BaseException]:

@@ -219,6 +219,7 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "builtins.TimeoutError": (_T, "timeout", _UNK),
     "builtins.OSError": (_T, "network_error", _UNK),
     "builtins.UnicodeDecodeError": (_T, "unreadable_reply", _UNK),
+    "builtins.RecursionError": (_T, "unreadable_reply", _UNK),
     # wrong containers inside vendor code: `None` or a list where an object was promised
     "builtins.TypeError": (_S, "wrong_container", _UNK),
     "builtins.KeyError": (_S, "wrong_container", _UNK),

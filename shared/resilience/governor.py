@@ -7,6 +7,7 @@ below the account's budget (vendors/shares.py), and what others took shows in th
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ class Governor:
                     return Withheld(asked, self._held_until_s - now_s)
                 if share is not None and (wait_s := share.wait_s()) > 0:
                     return Withheld(f"own ceiling of {share.per_minute} calls per minute", wait_s)
-                if share is not None and self._is_spent(lane, now_s):
+                if share is not None and self._account_left(lane, now_s) <= 0:
                     spent = "the account's minute is nearly spent"
                     return Withheld(spent, self._resets_at_s - now_s)
             ceiling = self._ceilings.get(lane)
@@ -137,12 +138,15 @@ class Governor:
                 share.take()
             return None
 
-    def _is_spent(self, lane: Lane, now_s: float) -> bool:
-        if self.rate is None or now_s >= self._resets_at_s:
-            return False
+    def _account_left(self, lane: Lane, now_s: float) -> float:
+        """Return how many calls the account's minute still has for a lane, by the broker's last
+        word; inf while he says nothing, and for safety, which asks nobody.
+        """
+        if self.rate is None or now_s >= self._resets_at_s or lane is Lane.SAFETY:
+            return math.inf
         kept = self._left_to_others if lane is Lane.READ else 0
         # Whoever's share is larger than the account's budget still gets one call at a time.
-        return self.rate.remaining <= min(kept, self.rate.limit - 1)
+        return max(0, self.rate.remaining - min(kept, self.rate.limit - 1))
 
     def learn(self, status: int, headers: Mapping[str, str]) -> None:
         """Take what a reply says of the budget, and how long it asks us to stay away."""
@@ -166,9 +170,15 @@ class Governor:
         return min(MINUTE_S, max(0.0, left_s))
 
     def left(self) -> dict[Lane, tuple[int, int]]:
-        """Return of each lane its share per minute and how many calls may go now."""
+        """Return of each lane its share per minute and how many calls may go now: of its own share,
+        and of what others left of the account's minute.
+        """
         with self._lock:
-            return {lane: (share.per_minute, share.left) for lane, share in self._shares.items()}
+            now_s = self._clock.monotonic_s()
+            return {
+                lane: (share.per_minute, int(min(share.left, self._account_left(lane, now_s))))
+                for lane, share in self._shares.items()
+            }
 
     @property
     def held_s(self) -> float:

@@ -83,7 +83,7 @@ class HttpDoor:
             return json.loads(reply.content, parse_float=Decimal)
         except SystemFault:
             raise
-        except (RequestException, ValueError, OSError) as error:
+        except (RequestException, ValueError, OSError, RecursionError) as error:
             raise fault_from(error, call) from error
 
 

@@ -22,7 +22,7 @@ from shared.contracts.alpaca import (
 )
 from shared.contracts.alpaca_history import read_portfolio_history
 from shared.contracts.alpaca_movements import read_movements
-from shared.contracts.alpaca_orders import read_fills, read_order, read_orders
+from shared.contracts.alpaca_orders import ReadRows, read_fills, read_order, read_orders
 from shared.contracts.drift import SchemaDrift
 from shared.errors import FailureClass, TransientFault
 from shared.models.broker import Asset, BrokerFill, BrokerOrder, ClockReading
@@ -31,6 +31,7 @@ from shared.models.movements import BrokerMovement
 from shared.models.pnl import EquityPoint
 from shared.models.portfolio import Account, Position
 from shared.models.trading_day import NEW_YORK
+from shared.resilience.alongside import address_of
 from shared.resilience.classification import fault_from
 from shared.telemetry.logs import log_event
 
@@ -55,6 +56,7 @@ class AlpacaReads:
         self._client = client
         self._own_broker_ids: set[str] = set()
         self._reported: set[str] = set()
+        self._rows = ReadRows()
 
     def account(self) -> Account:
         return self._read("account", self._client.get_account, read_account)
@@ -85,14 +87,7 @@ class AlpacaReads:
     def orders(
         self, status: str, *, after: datetime | None = None, symbols: Sequence[str] = ()
     ) -> tuple[BrokerOrder, ...]:
-        query: dict[str, object] = {
-            "status": status,
-            "limit": ORDERS_PER_PAGE,
-            "direction": "asc",
-            "nested": True,
-        }
-        if symbols:
-            query["symbols"] = ",".join(symbols)
+        query = _order_query(status, symbols)
         found: dict[str, BrokerOrder] = {}
         since = after
         for _ in range(PAGES_MAX):
@@ -108,6 +103,15 @@ class AlpacaReads:
             last = max(order.submitted_at or order.created_at for order in fresh)
             since = last - PAGE_OVERLAP
         raise TransientFault("orders: the list cannot be paged to its end")
+
+    def look_addresses(self, after: datetime | None) -> tuple[str, ...]:
+        """Return what `account`, `orders("all", after=after)` and `positions` will ask for."""
+        base = f"{self._client._base_url}/{self._client._api_version}"
+        query = _order_query("all", ())
+        if after is not None:
+            query["after"] = utc_text(after)
+        orders = address_of(f"{base}/orders", query)
+        return f"{base}/account", orders, f"{base}/positions"
 
     def fills(self, after: datetime) -> tuple[BrokerFill, ...]:
         query: dict[str, object] = {"after": utc_text(after)}
@@ -189,7 +193,7 @@ class AlpacaReads:
         """Return one page and how many orders, legs included, it shows."""
         try:
             raw = self._client.get("/orders", query)
-            checked = read_orders(raw, self._is_ours)
+            checked = read_orders(raw, self._is_ours, self._rows)
         except Exception as failure:
             raise fault_from(failure, "orders") from failure
         for drift in checked.skipped:
@@ -226,9 +230,21 @@ class AlpacaReads:
         )
 
 
+def _order_query(status: str, symbols: Sequence[str]) -> dict[str, object]:
+    query: dict[str, object] = {
+        "status": status,
+        "limit": ORDERS_PER_PAGE,
+        "direction": "asc",
+        "nested": True,
+    }
+    if symbols:
+        query["symbols"] = ",".join(symbols)
+    return query
+
+
 def is_the_brokers_word(failure: APIError) -> bool:
     """Whether a 404 carries the broker's own code; a gateway's page does not."""
     try:
         return str(failure.code).startswith("404")
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return False

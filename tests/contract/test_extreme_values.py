@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from shared.contracts.alpaca import read_account, read_asset, read_clock, read_position
+from shared.contracts.alpaca_calendar import read_calendar
+from shared.contracts.alpaca_history import read_portfolio_history
 from shared.contracts.alpaca_market import (
     read_bar,
     read_bars,
@@ -24,6 +26,7 @@ from shared.contracts.alpaca_market import (
     read_quote,
     read_stream_item,
 )
+from shared.contracts.alpaca_movements import read_movement
 from shared.contracts.alpaca_orders import (
     read_fill,
     read_order,
@@ -31,11 +34,13 @@ from shared.contracts.alpaca_orders import (
     read_trade_update,
 )
 from shared.contracts.drift import SchemaDrift
+from shared.contracts.unusual_whales import read_alerts, read_prints, read_tide
 from shared.persistence.market_store import MarketStoreReader
 from shared.persistence.market_writer import MarketStoreWriter
 from tests.support import alpaca_payloads as raw
 from tests.support.clock import ManualClock
 from tests.support.nested import parent_of, places
+from tests.support.whale_payloads import raw_alert, raw_print, raw_tide
 
 pytestmark = pytest.mark.unit
 
@@ -45,6 +50,7 @@ VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 17, 1.5, 1e308, 5e-324, float("nan"), float("-inf"), 10**400,
     "", " ", "x", "\u0664", "1_000", " 1", "+1", "1e999999", "1E-999999", "NaN", "-0", "9" * 5_000,
     "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-01T00:00:00Z",
+    "0001-01-01", "9999-12-31", "23:59:59.999999", "23:59+14:00",
     [], [[]], {}, {"id": "x"}, "\ud800", "x" * 100_000,
 )  # fmt: skip
 
@@ -70,6 +76,24 @@ READERS: dict[str, tuple[Reader, dict[str, Any]]] = {
     "quotes": (read_latest_quotes, {"quotes": {"SPY": raw.raw_quote()}}),
     "trade_update": (read_trade_update, raw.raw_trade_update()),
     "stream": (read_stream_item, {"T": "b", "S": "SPY", **raw.raw_bar()}),
+    "calendar": (lambda value: read_calendar([value]), raw.raw_calendar_day()),
+    "history": (read_portfolio_history, {"timestamp": [1_767_625_200], "equity": [100_000.5]}),
+    "split": (
+        read_movement,
+        {
+            "id": "20260105::1",
+            "activity_type": "SPLIT",
+            "date": "2026-01-05",
+            "symbol": "SPY",
+            "net_amount": "0",
+            "qty": "10",
+            "created_at": "2026-01-05T15:00:00Z",
+        },
+    ),
+    "alerts": (read_alerts, {"data": [raw_alert()]}),
+    "alerts without id": (read_alerts, {"data": [raw_alert(id=None)]}),
+    "prints": (read_prints, {"data": [raw_print()]}),
+    "tide": (read_tide, {"data": [raw_tide()]}),
 }
 
 
@@ -152,3 +176,16 @@ def test_bar_when_it_is_as_large_as_allowed_then_the_store_takes_it(tmp_path: Pa
     assert reader.prior_close("SPY", datetime(2199, 12, 31, tzinfo=UTC)) is None
     writer.close()
     reader.close()
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "9999-12-31"])
+def test_day_when_no_market_can_have_had_it_then_drift_names_it(day: str) -> None:
+    """Its neighbours, or its hours in another time zone, would lie beyond every calendar."""
+    session = raw.raw_calendar_day(date=day, close="23:59")
+    split = {
+        "id": "1", "activity_type": "SPLIT", "symbol": "SPY", "net_amount": "0", "qty": "1",
+    }  # fmt: skip
+    for read in (lambda: read_calendar([session]), lambda: read_movement(split | {"date": day})):
+        with pytest.raises(SchemaDrift) as caught:
+            read()
+        assert caught.value.path.endswith(".date")

@@ -142,7 +142,7 @@ def test_call_when_redirected_then_refused_and_keys_stay_home() -> None:
     assert elsewhere == []
 
 
-@pytest.mark.parametrize("body", [b"<html>ok</html>", b"", b'{"a": ', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"<html>ok</html>", b"", b'{"a": ', b"\xff\xfe", b"[" * 9_999])
 def test_get_when_reply_is_no_json_then_transient(body: bytes) -> None:
     """A page from a middle box passes by itself; it is no word of the broker."""
     with (

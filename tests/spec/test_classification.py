@@ -244,9 +244,27 @@ def test_rows_of_a_207_when_some_are_refused_then_each_is_judged_by_itself() -> 
         {"symbol": "SPY", "status": 200, "body": {}},
         {"symbol": "XOM", "status": 403, "body": held},
         {"symbol": "IBM", "status": 500, "body": None},
-        {"symbol": "odd", "status": "403"},
-        "odd",
     ]
     assert [verdict.code for verdict in refused_rows(rows)] == ["insufficient_qty", "broker_error"]
     assert refused_rows({"status": 403}) == ()
     assert refused_rows(None) == ()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"status": "403"},
+        {"status": 5000},
+        {"status": -1},
+        {"status": True},
+        {"body": {}},
+        "x",
+        None,
+    ],
+)
+def test_row_of_a_207_when_its_status_cannot_be_read_then_nobody_believes_that_it_was_done(
+    row: object,
+) -> None:
+    """A renamed or retyped status is no success; what became of the request is not known."""
+    (verdict,) = refused_rows([row])
+    assert (verdict.failure_class, verdict.placement) == (FailureClass.SCHEMA, Placement.UNKNOWN)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_daemon.flow_plan import (
+    ASKED_PAUSE_S_MAX,
     REFUSED_PAUSE_S,
     FlowFacts,
     FlowScope,
@@ -103,12 +104,15 @@ def test_pause_when_followed_then_the_day_suffices(used: int, limit: int, left_s
 @pytest.mark.parametrize(
     ("failed", "asked_s", "is_refused", "pause"),
     [(1, 0, False, 1), (3, 0, False, 4), (99, 0, False, 60), (1, 37, False, 37),
-     (1, 0, True, REFUSED_PAUSE_S)],
+     (1, 0, True, REFUSED_PAUSE_S), (1, 1e12, False, ASKED_PAUSE_S_MAX),
+     (1, float("inf"), False, ASKED_PAUSE_S_MAX)],
 )  # fmt: skip
 def test_retry_when_round_failed_then_pause_of_the_table(
     failed: int, asked_s: float, is_refused: bool, pause: float
 ) -> None:
-    """Doubling up to a minute, as long as the vendor asks for, rarely for a refused token."""
+    """Doubling up to a minute, as long as the vendor asks for within reason, rarely for a refused
+    token.
+    """
     assert retry_pause_s(failed, asked_s, is_refused=is_refused) == pause
 
 

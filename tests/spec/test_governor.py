@@ -91,6 +91,26 @@ def test_headers_when_the_account_is_nearly_spent_then_reads_wait_and_orders_go(
     assert governor.rate == RateReading(200, 0)
 
 
+def test_left_when_others_took_most_of_the_minute_then_it_tells_what_they_left() -> None:
+    """A full share is worth nothing at an empty account: whoever spares calls by it starts in time.
+    Safety asks nobody; after the reset the own share counts again.
+    """
+    clock = ManualClock()
+    governor = Governor(DoorRules(left_to_others=10), clock)
+    full = governor.left()
+    governor.learn(200, headers(14, clock.utc_now().timestamp() + 20))
+    left = {lane: now for lane, (_, now) in governor.left().items()}
+    assert left == {
+        Lane.READ: 4,
+        Lane.ENTRY: full[Lane.ENTRY][1],
+        Lane.SAFETY: full[Lane.SAFETY][1],
+    }
+    governor.learn(200, headers(3, clock.utc_now().timestamp() + 20))
+    assert [governor.left()[lane][1] for lane in (Lane.READ, Lane.ENTRY)] == [0, 3]
+    clock.advance(21)
+    assert governor.left() == full
+
+
 def test_bot_when_the_minute_runs_out_then_it_reads_longer_than_others() -> None:
     """Bot first: another process stops reading while the bot still may."""
     clock = ManualClock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.supervisor.free_time import Glimpse, free_s
+from services.supervisor.silence import Silence
 
 BEFORE = Glimpse("S", ran_s=10.0, queued_s=3.0)
 
@@ -32,3 +33,40 @@ def test_free_time_when_a_process_could_not_go_on_then_that_is_not_counted(
 def test_free_time_when_nothing_was_seen_before_then_all_of_it_counts() -> None:
     """A kernel that does not count must not make every hang invisible."""
     assert free_s(None, BEFORE, 2.0) == 2.0
+
+
+def heard_nothing(
+    *looks: tuple[float, Glimpse | None], pid: int = 7, silence: Silence | None = None
+) -> Silence:
+    """Look at a silent process at these moments, and see this."""
+    silence = silence or Silence()
+    for at_s, seen in looks:
+        silence.look(pid, 1.0, at_s, lambda _, seen=seen: seen)  # type: ignore[misc]
+    return silence
+
+
+WAITS = Glimpse("D", 10.0, 3.0)
+
+
+def test_silence_when_the_disk_stalls_then_the_wait_is_counted_from_the_first_look() -> None:
+    """What was before the first look is held against it: nobody knows."""
+    found = heard_nothing((4.0, WAITS), (5.0, WAITS), (7.5, WAITS), (8.5, BEFORE))
+
+    assert found.held_s == pytest.approx(3.5)
+
+
+def test_silence_when_a_sign_of_life_came_or_another_process_then_it_begins_anew() -> None:
+    """A stall of before excuses nothing of today."""
+    silence = heard_nothing((4.0, WAITS), (9.0, WAITS))
+    silence.is_told = True
+    silence.look(7, 10.0, 13.0, lambda _: WAITS)
+
+    assert (silence.held_s, silence.is_told) == (0.0, False)
+
+    heard_nothing((4.0, WAITS), (9.0, WAITS), silence=silence)
+    assert heard_nothing((9.5, WAITS), pid=8, silence=silence).held_s == 0.0
+
+
+def test_silence_when_the_kernel_tells_nothing_then_nothing_is_excused() -> None:
+    """A process that cannot be looked at is judged by its silence alone."""
+    assert heard_nothing((4.0, None), (9.0, None)).held_s == 0.0

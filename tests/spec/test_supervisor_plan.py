@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,19 +14,21 @@ from hypothesis import strategies as st
 from services.supervisor.launch import REPOSITORY
 from services.supervisor.notify_words import EXTENSION_S_MAX, parse_words
 from services.supervisor.plan import (
+    HELD_S_MAX,
     Launch,
     NeedFacts,
     Watch,
     WatchFacts,
     dependency_circle,
     launch_answer,
+    next_limit_s,
     start_order,
     stop_order,
     watch_answer,
 )
 from services.supervisor.table import Defaults, parse_table
 from shared.errors import ConfigFault
-from shared.health.evidence import BeatRule
+from shared.health.evidence import BeatRule, Evidence
 from shared.models.health import ExitClass, Phase, Status, TradingWord
 
 pytestmark = pytest.mark.unit
@@ -96,6 +100,7 @@ def facts(**changes: object) -> WatchFacts:
         "silent_for_s": 1.0,
         "running_for_s": 100.0,
         "extended": False,
+        "held_s": 0.0,
         "rss_bytes": 1000,
     }
     return WatchFacts(**(good | changes))  # type: ignore[arg-type] # a table of plain facts
@@ -111,6 +116,13 @@ def facts(**changes: object) -> WatchFacts:
         (facts(ready=False, running_for_s=49.0, silent_for_s=49.0), None, Watch.KEEP),
         (facts(ready=False, running_for_s=51.0), None, Watch.ABORT),
         (facts(phase=Phase.STOPPING, silent_for_s=99.0), None, Watch.KEEP),
+        (facts(silent_for_s=99.0, held_s=80.0), None, Watch.KEEP),
+        (facts(silent_for_s=101.0, held_s=80.0), None, Watch.ABORT),
+        (facts(silent_for_s=20.0 + HELD_S_MAX, held_s=900.0), None, Watch.KEEP),
+        (facts(silent_for_s=20.1 + HELD_S_MAX, held_s=900.0), None, Watch.ABORT),
+        (facts(ready=False, running_for_s=99.0, held_s=50.0), None, Watch.KEEP),
+        (facts(ready=False, running_for_s=101.0, held_s=50.0), None, Watch.ABORT),
+        (facts(held_s=900.0), 999, Watch.RENEW),
         (facts(), 999, Watch.RENEW),
         (facts(rss_bytes=None), 999, Watch.KEEP),
     ],
@@ -118,8 +130,59 @@ def facts(**changes: object) -> WatchFacts:
 def test_watchdog_when_a_process_looks_so_then_kept_killed_or_renewed(
     seen: WatchFacts, ceiling: int | None, wanted: Watch
 ) -> None:
-    """Silence is a hang; time that was asked for is not; too much memory is a planned restart."""
+    """Silence is a hang; time that was asked for is not, nor a wait for the disk or a processor
+    unless it never ends; too much memory is a planned restart.
+    """
     assert watch_answer(seen, RULE, ceiling).watch is wanted
+
+
+def test_watchdog_when_it_spares_a_held_process_then_it_says_why() -> None:
+    """Else nobody would know why a silent service is left alone."""
+    assert (
+        "waits for the disk" in watch_answer(facts(silent_for_s=30, held_s=25), RULE, None).reason
+    )
+    assert watch_answer(facts(), RULE, None).reason == ""
+
+
+def seen_as(**changes: object) -> Evidence:
+    """Return the evidence of a service that beats and moves on, changed."""
+    good = Evidence(
+        phase=Phase.RUNNING,
+        phase_reason="running",
+        ready=True,
+        running_for_s=100.0,
+        beat_age_s=1.0,
+        progress_age_s=1.0,
+    )
+    return replace(good, **changes)  # type: ignore[arg-type] # a table of plain facts
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wanted_s"),
+    [
+        pytest.param(seen_as(), 2.0, id="late after 1.5 beats"),
+        pytest.param(seen_as(beat_age_s=3.5), 2.5, id="failed after three"),
+        pytest.param(seen_as(beat_age_s=6.5, progress_age_s=6.5), 13.5, id="then the watchdog"),
+        pytest.param(seen_as(beat_age_s=0.0, progress_age_s=5.5), 0.5, id="progress stands still"),
+        pytest.param(seen_as(beat_age_s=0.0, progress_age_s=19.0), 1.0, id="and fails"),
+        pytest.param(seen_as(beat_age_s=21.0, progress_age_s=21.0), math.inf, id="nothing more"),
+        pytest.param(
+            seen_as(ready=False, phase=Phase.STARTING, running_for_s=29.0), 1.0, id="not ready"
+        ),
+        pytest.param(seen_as(ready=False, running_for_s=45.0), 5.0, id="hung before READY"),
+        pytest.param(seen_as(phase=Phase.PARKED), math.inf, id="it is down"),
+    ],
+)
+def test_limit_when_silence_goes_on_then_the_next_moment_that_changes_something(
+    evidence: Evidence, wanted_s: float
+) -> None:
+    """The supervisor sleeps until then, and not longer: lateness is found when it begins."""
+    assert next_limit_s(evidence, RULE) == pytest.approx(wanted_s)
+
+
+def test_limit_when_a_service_never_promised_to_beat_then_there_is_none() -> None:
+    """It is OK while it runs."""
+    assert next_limit_s(seen_as(), replace(RULE, notify=False)) == math.inf
 
 
 def test_table_when_faulty_then_every_fault_is_named() -> None:
