@@ -57,7 +57,7 @@ class BrokerEye:
         except SystemFault as fault:
             self.fault = fault
             return None
-        orders = self._orders(state)
+        orders = self._orders(state, now)
         if orders is None:
             return None
         return Picture(now, self.account, orders, self._positions())
@@ -92,12 +92,12 @@ class BrokerEye:
         """Read the orders alone and return their news, or None; `fault` says why. Raises as `look`
         does. An entry that fills is told by its order, and each further call costs naked time.
         """
-        orders = self._orders(state)
+        orders = self._orders(state, now)
         return self._news(orders, now) if orders is not None else None
 
-    def _orders(self, state: BotState) -> tuple[BrokerOrder, ...] | None:
+    def _orders(self, state: BotState, now: datetime) -> tuple[BrokerOrder, ...] | None:
         try:
-            orders = self._broker.orders("all", after=_since(state))
+            orders = self._broker.orders("all", after=orders_since(state, now))
         except ConfigFault:
             raise
         except SystemFault as fault:
@@ -120,13 +120,14 @@ class BrokerEye:
         return events
 
 
-def _since(state: BotState) -> datetime | None:
-    """Return from when on orders must be read: the oldest that lives, or the last reconciling.
+def orders_since(state: BotState, now: datetime | None = None) -> datetime | None:
+    """Return from when on orders must be read: the oldest that lives, or the last reconciling;
+    never from later than `now` when it is given, since a clock may have gone back.
 
     None, everything, when this account was never reconciled.
     """
     if state.reconciled_at is None:
         return None
-    moments = [state.reconciled_at]
+    moments = [min(state.reconciled_at, now or state.reconciled_at)]
     moments += [order.created_at for order in state.orders.live() if order.created_at is not None]
     return min(moments) - OVERLAP

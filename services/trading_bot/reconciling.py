@@ -91,7 +91,8 @@ class Reconciler:
         return True
 
     def _is_due(self, now: datetime, reconnected: bool) -> bool:
-        if self._at is None or reconnected:
+        if self._at is None or reconnected or now < self._at:
+            # A clock that went back: what was compared in a future that never came says nothing.
             return True
         if self._parts.settings.is_lock_step:
             return now != self._at

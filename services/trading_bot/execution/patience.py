@@ -32,6 +32,9 @@ from shared.telemetry.notify import Notifier
 RECENT_CALLS = 4
 SLOW_S = 1.0
 """Real seconds after which a call counts as slow."""
+TOO_SLOW_S = 3.0
+"""Real seconds after which one answer outlasts a beat that would be late: since more time is asked
+for then, the supervisor's watch no longer tells it, and the bot says it itself."""
 EXTENSION_S = 15.0
 """Longer than one call can take, shorter than a watchdog: it never adds up."""
 
