@@ -99,8 +99,8 @@ _WIRE = (
         (BOT, DATA),
         "TRANSIENT",
         Injection(wire=(WireFault("rate_limited", {"dialect": "trading"}),)),
-        Expected(("DEGRADED",), same_process=SERVICES),
-        Bounds(detect_s=15, respond_s=20, recover_s=45, lease_s=20),
+        Expected(("DEGRADED",), ("REDUCING", "HALTED"), same_process=SERVICES),
+        Bounds(detect_s=10, respond_s=25, recover_s=45, lease_s=25),
     ),
     Row(
         "slow_broker",
@@ -110,7 +110,7 @@ _WIRE = (
         "TRANSIENT",
         Injection(wire=(WireFault("slow_reply", {"dialect": "trading"}, {"delay_s": 4.0}),)),
         Expected(("DEGRADED",), same_process=SERVICES),
-        Bounds(detect_s=15, respond_s=20, recover_s=60, lease_s=20),
+        Bounds(detect_s=10, respond_s=20, recover_s=60, lease_s=20),
     ),
     Row(
         "schema_drift",
@@ -136,8 +136,13 @@ _WIRE = (
                 for name in ("trading_stream", "data_stream")
             )
         ),
-        Expected(("DEGRADED",), same_process=SERVICES),
-        Bounds(detect_s=45, respond_s=45, recover_s=60, lease_s=45),
+        Expected(
+            ("DEGRADED",),
+            same_process=SERVICES,
+            heals_meanwhile=True,
+            told=("the trade stream does not listen",),
+        ),
+        Bounds(detect_s=15, respond_s=20, recover_s=60, lease_s=45),
     ),
     Row(
         "stale_data",
@@ -146,8 +151,8 @@ _WIRE = (
         (DATA, BOT),
         "TRANSIENT",
         Injection(wire=(WireFault("stale_quotes", {}, {"age_s": 600.0}),)),
-        Expected(("DEGRADED",), same_process=SERVICES),
-        Bounds(detect_s=20, respond_s=25, recover_s=45, lease_s=25),
+        Expected(("DEGRADED",), ("REDUCING", "HALTED"), same_process=SERVICES),
+        Bounds(detect_s=15, respond_s=20, recover_s=45, lease_s=25),
     ),
     Row(
         "uw_down",
@@ -215,7 +220,7 @@ _PROCESS = (
         "TRANSIENT",
         Injection(wire=(WireFault("clock_skew", {}, {"seconds": 3600.0}),)),
         Expected(("DEGRADED",), ("REDUCING", "HALTED"), same_process=SERVICES),
-        Bounds(detect_s=15, respond_s=20, recover_s=180, lease_s=15),
+        Bounds(detect_s=15, respond_s=20, recover_s=30, lease_s=15),
     ),
     Row(
         "bot_crash_loop",
@@ -245,6 +250,17 @@ CATALOGUE: Mapping[str, Row] = MappingProxyType(
     {row.name: row for row in (*_OWNERS, *_WIRE, *_PROCESS)}
 )
 """Every fault by its name."""
+CONTROL = Row(
+    "control",
+    Place.PROCESS,
+    "nothing: whatever is shown meanwhile is a false alarm",
+    (),
+    "none",
+    Injection(),
+    Expected(),
+    Bounds(detect_s=20, respond_s=20, recover_s=20, lease_s=20),
+)
+"""The run without a fault beside which all others are read. Not a fault, so no CHAOS_MODE."""
 OWNERS_FOUR = tuple(row.name for row in _OWNERS)
 
 

@@ -14,14 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from chaos.acts import Dose
-from chaos.catalogue import CATALOGUE, GUARDIAN
+from chaos.catalogue import CATALOGUE, CONTROL, GUARDIAN
 from chaos.judge import Verdict
 from chaos.random_mode import drawn, repeat_command, shortest_failing
-from chaos.report import Document, drill_document, junit_of, line_of, report_of, trend_of
+from chaos.receiver import AlertReceiver
+from chaos.report import (
+    Document,
+    drill_document,
+    earlier_of,
+    junit_of,
+    line_of,
+    report_of,
+    trend_of,
+)
 from chaos.report_page import page_of
-from chaos.resources import Reading, growth, read
+from chaos.resources import Reading, count_files, growth, growth_of_files, read
 from chaos.row import Row
 from chaos.runner import Drills, Outcome
+from chaos.summary import TIMES, summary_lines
 from chaos.throwaway import ThrowAway, sweep
 from services.supervisor.folders import log_folder, state_folder
 from services.supervisor.locks import LockHeld, ProcessLock
@@ -29,6 +39,8 @@ from services.supervisor.terminal import say
 from shared.clock import Clock, SystemClock, utc_text
 
 PASSED, FAILED, USAGE = 0, 1, 2
+NO_FAULT = "off"
+ROWS = {CONTROL.name: CONTROL, **CATALOGUE}
 HISTORY, HISTORY_LINES_MAX = "history.jsonl", 5_000
 
 
@@ -38,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Break a throw-away copy of the system on purpose and judge how it heals.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="drills to run, in this order")
-    parser.add_argument("--all", action="store_true", help="every drill of the catalogue")
+    parser.add_argument("--all", action="store_true", help="every drill, and control first")
     parser.add_argument("--list", action="store_true", help="show the catalogue")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn")
     parser.add_argument("--repeat", type=int, default=1, help="run each so often")
@@ -56,8 +68,8 @@ def drill(words: Sequence[str]) -> int:
     if arguments.list:
         say(catalogue_table())
         return PASSED
-    names = list(CATALOGUE) if arguments.all else arguments.names
-    unknown = [name for name in names if name not in CATALOGUE]
+    names = list(ROWS) if arguments.all else arguments.names
+    unknown = [name for name in names if name not in ROWS]
     if unknown or not (names or arguments.random):
         told = f"no such drill: {', '.join(unknown)}" if unknown else "say which drill, or --all"
         say(f"{told}; drill --list shows them", sys.stderr)
@@ -71,7 +83,7 @@ def drill(words: Sequence[str]) -> int:
         say(f"Another run of drills goes on: {held.holder}.", sys.stderr)
         return FAILED
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rows = [CATALOGUE[name] for name in names for _ in range(max(1, arguments.repeat))]
+    rows = [ROWS[name] for name in names for _ in range(max(1, arguments.repeat))]
     try:
         run = Run(arguments, reports, SystemClock())
         return run.drawn(arguments.random) if arguments.random else run.all(rows)
@@ -85,7 +97,7 @@ def catalogue_table() -> str:
     lines = [
         f"{row.name:<17} {row.place:<8} {row.failure_class:<13} {row.bounds.detect_s:>5g} s "
         f"{row.bounds.respond_s:>5g} s {row.bounds.recover_s:>6g} s  {row.breaks}"
-        for row in CATALOGUE.values()
+        for row in ROWS.values()
     ]
     return "\n".join([f"{head}  BREAKS", *lines])
 
@@ -97,20 +109,27 @@ class Run:
         self._arguments, self._reports, self._clock = arguments, reports, clock
         self._system: ThrowAway | None = None
         self._drills: Drills | None = None
+        self._receiver = AlertReceiver(clock)
         self._usage: list[Reading] = []
+        self._files: list[list[int]] = []
+        """How many there were after each drill, for each system."""
+        self._is_red = False
+        """Whether a drill of the last run did not pass."""
         self._names = ",".join(CATALOGUE)
         """What CHAOS_MODE tells health.json, and so the page."""
 
     def all(self, rows: Iterable[Row], *, ends_at_failure: bool = False) -> int:
         """Run them one after the other, write the reports, return the exit code."""
         if isinstance(rows, Sequence):
-            self._names = ",".join(dict.fromkeys(one.name for one in rows))
+            names = dict.fromkeys(one.name for one in rows if one is not CONTROL)
+            self._names = ",".join(names) or NO_FAULT
         left = sweep(self._reports)
         if left is not None:
             say(f"Swept what an earlier run of drills had left: {left}")
         began = self._clock.utc_now()
         history = _history(self._reports / HISTORY)
         outcomes: list[Outcome] = []
+        self._usage, self._files = [], []
         interrupted = False
         try:
             for number, row in enumerate(rows, 1):
@@ -124,6 +143,7 @@ class Run:
             say("Interrupted: everything is undone, what was not run is not passed.", sys.stderr)
         finally:
             self._end()
+        self._is_red = any(one.judged.verdict is not Verdict.PASSED for one in outcomes)
         report = self._write(outcomes, began, history)
         return FAILED if interrupted else int(report["exit_code"])
 
@@ -143,37 +163,44 @@ class Run:
             return PASSED
         names = [row.name for row in rows]
         say(f"Repeat it: {repeat_command(names, seed)}")
+        if not self._is_red:
+            return FAILED  # something grew: only the whole run can show that again
         found, found_seed = shortest_failing(names, seed, self._fails_again)
         say(f"Shortest that failed: {repeat_command(found, found_seed)}")
         return FAILED
 
     def _fails_again(self, names: Sequence[str], seed: int) -> bool:
         self._arguments.seed = seed
-        return self.all([CATALOGUE[name] for name in names]) != PASSED
+        return self.all([ROWS[name] for name in names]) != PASSED
 
     def _one(self, row: Row, seed: int) -> Outcome:
         if self._drills is None:
             self._start(self._names)
-        if self._drills is None:
+        if self._drills is None or self._system is None:
             raise AssertionError("a system was started")
         outcome = self._drills.run(row, Dose(row.bounds.lease_s, seed))
         self._usage.extend(read(self._drills.pids()))
+        self._files[-1].append(count_files(self._system.state.root, self._system.logs.root))
         if outcome.judged.verdict is not Verdict.PASSED:
             self._keep_logs(row.name)
-        if outcome.moments.recovered_s is None or row.injection.victim == GUARDIAN:
+        is_well = row is CONTROL or outcome.moments.recovered_s is not None
+        if not is_well or row.injection.victim == GUARDIAN:
             self._end()  # the next one must not answer for what this one left
         return outcome
 
     def _start(self, names: str) -> None:
-        self._system = ThrowAway(self._reports, names)
+        self._system = ThrowAway(self._reports, names, {"ALERT_URLS": self._receiver.url})
+        self._files.append([])
         if not self._arguments.fresh:
             self._system.copy(state_folder(self._arguments), log_folder(self._arguments))
         for folder in (self._system.state.root, self._system.logs.root):
             folder.mkdir(mode=0o700, exist_ok=True)
         self._system.start()
-        self._drills = Drills(self._system.state, self._system.logs, self._clock, say)
+        self._drills = Drills(self._system, self._receiver, self._clock, say)
 
     def _end(self) -> None:
+        if self._drills is not None:
+            self._drills.close()
         if self._system is not None:
             self._system.end()
         self._system = self._drills = None
@@ -184,7 +211,7 @@ class Run:
 
     def _show(self, found: Document, history: Sequence[Document]) -> None:
         say(f"  {line_of(found)}")
-        say(f"    {trend_of(found, history)}")
+        say(f"    {trend_of(found, earlier_of(found, history))}")
         for ground in found["grounds"]:
             say(f"    - {ground}")
 
@@ -193,13 +220,15 @@ class Run:
     ) -> Document:
         times = (utc_text(began), utc_text(self._clock.utc_now()))
         report = report_of(outcomes, times, self._arguments.seed)
-        report["growth"] = growth(self._usage)
+        grown = (growth_of_files(counts) for counts in self._files)
+        report["growth"] = [*growth(self._usage), *(told for one in grown for told in one)]
         for told in report["growth"]:
             say(f"  - {told}")
         if report["growth"]:
             report |= {"verdict": str(Verdict.FAILED), "exit_code": FAILED}
         for one in report["drills"]:
-            one["trend"] = trend_of(one, history)
+            one["earlier"] = earlier_of(one, history)
+            one["trend"] = trend_of(one, one["earlier"])
         folder = self._reports / began.strftime("%Y%m%dT%H%M%SZ")
         folder.mkdir(mode=0o700, exist_ok=True)
         written: tuple[tuple[str, Callable[[Document], str]], ...] = (
@@ -211,9 +240,11 @@ class Run:
             (folder / name).write_text(text_of(report), "utf-8")
         with (self._reports / HISTORY).open("a", encoding="utf-8") as file:
             for one in report["drills"]:
-                kept = ("name", "verdict", "detect_s", "respond_s", "recover_s", "seed")
+                kept = ("name", "verdict", *TIMES, "seed")
                 line = {"ts": times[1], **{key: one[key] for key in kept}}
                 file.write(json.dumps(line) + "\n")
+        if len(report["summary"]) < len(outcomes):
+            say("\n".join(["Median / worst of what happened:", *summary_lines(report["summary"])]))
         passed = sum(one["verdict"] == "PASSED" for one in report["drills"])
         say(f"{passed} of {len(outcomes)} passed. Report: {folder / 'report.html'}")
         return report

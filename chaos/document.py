@@ -15,7 +15,7 @@ Made from `chaos/catalogue.py` by `python -m chaos.document`; do not edit it her
 ```console
 $ CHAOS_MODE=alpaca_down CHAOS_AFTER_S=10 CHAOS_DURATION_S=20 python deploy_supervisor.py
 $ python deploy_supervisor.py drill --list
-$ python deploy_supervisor.py drill alpaca_down bot_hang --repeat 3
+$ python deploy_supervisor.py drill control alpaca_down bot_hang --repeat 10
 $ python deploy_supervisor.py drill --all
 $ python deploy_supervisor.py drill --random 600 --seed 7 --fresh
 ```
@@ -28,12 +28,15 @@ by the URL overrides; processes, file and disk are broken as in `sim`; faults th
 embedded exchange can show are refused with 78.
 
 `drill` proves: in a throw-away copy of `state/` and `logs/`, in `sim`, under supervisord. It waits
-for a steady state (else the drill is NOT RUN), lets the fault act, looks ten times a second, ends
-the fault whatever happens, and waits for the steady state again. The next run sweeps what a
-killed runner has left. `--fresh` begins with empty folders. `--random` draws drills by a seed for
-so many seconds (`make soak`: an hour), watches that nobody's memory and descriptors grow, and
-tells after a failure the command that repeats it and the shortest end of the sequence that still
-fails. Exit 0: all passed; 1: not.
+for a steady state (else the drill is NOT RUN), lets the fault act, looks ten times a second at
+`health.json`, once a second at the dashboard's API, receives what heartbeat sends as an alert,
+ends the fault whatever happens, and waits for the steady state again. The next run sweeps what a
+killed runner has left. `--fresh` begins with empty folders. `control` is a run without a fault,
+which `--all` begins with: whatever it shows is a false alarm. `--repeat` adds medians and worst
+times to the report. `--random` draws drills by a seed for so many seconds (`make soak`: an hour),
+watches that neither anybody's memory and descriptors nor the files in `state/` and `logs/` grow,
+and tells after a failure the command that repeats it and the shortest end of the sequence that
+still fails. Exit 0: all passed; 1: not.
 
 | verdict | means |
 |---|---|
@@ -48,6 +51,21 @@ Reports: `logs/drills/<UTC>/report.json` (its schema: `chaos/report.py`), `repor
 
 Each fault has a lease: the exchange and the gateway end theirs themselves, a keeper of its own
 ends a hang or a full disk, also when whoever asked is dead.
+"""
+
+
+COURSE = """A fault of the wire, the disk or the clock stays shown until it is over (or, where the
+row says so, until the system is well in spite of it); what passes by itself is never FAILED for
+long enough to page anybody; where ACTIVE alone is expected, trading goes on.
+
+An order counts as lost when our prefix stands at the broker and the id neither in
+`trading_state.json`, `journal.jsonl` (each with its older generations) or `ledger.db` nor in
+`orders.jsonl`; when it still works there and `orders.jsonl` alone knows it; and when
+`trading_state.json` and the exchange's positions do not agree within 15 s of the end. State and
+journal are the books that must survive (ORDER_PATH.md rules 14 and 16); `orders.jsonl` is for
+people, and on a full disk the state is all that knows of an exit.
+
+`tests/drills/mutants.py` switches every healing off in a copy: each row is then red.
 """
 
 
@@ -72,6 +90,8 @@ def _must(row: Row) -> str:
     )
     told = [f"{word}: {', '.join(names)}" for word, names in parts if names]
     told += ["the damaged file is set aside"] if wanted.quarantined else []
+    told += ["well again while the fault still acts"] if wanted.heals_meanwhile else []
+    told += [f'a reason says "{words}"' for words in wanted.told]
     return f"| {row.name} | {'; '.join(told) or '-'} | {row.proof} |"
 
 
@@ -96,10 +116,12 @@ def text() -> str:
             "",
             "## At all times",
             "",
-            "Judged on the exchange's own books and `orders.jsonl`, in every drill:",
+            "Judged on the exchange's own books, `orders.jsonl`, `trading_state.json`, the answers",
+            "of the dashboard and the alerts that were received, in every drill:",
             "",
             *(f"- {one}" for one in Invariant),
             "",
+            COURSE,
         ]
     )
 

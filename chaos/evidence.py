@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.catalogue import BOT, SUPERVISOR
 
-OK, ACTIVE, RUNNING, PARKED = "OK", "ACTIVE", "running", "parked"
+OK, FAILED, ACTIVE, RUNNING, PARKED = "OK", "FAILED", "ACTIVE", "running", "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,21 @@ def sample_of(
     )
 
 
+def spans(
+    samples: Sequence[Sample], holds: Callable[[Sample], bool]
+) -> Iterator[tuple[float, float]]:
+    """Yield the times through which it held, by samples that were taken when anything changed."""
+    since: float | None = None
+    for sample in samples:
+        if holds(sample):
+            since = sample.at_s if since is None else since
+        elif since is not None:
+            yield since, sample.at_s
+            since = None
+    if since is not None and samples:
+        yield since, samples[-1].at_s
+
+
 @dataclass(frozen=True, slots=True)
 class Moments:
     """When what happened, on the monotonic clock; None: it did not."""
@@ -93,8 +108,34 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSaid:
+    """One answer of the dashboard's API."""
+
+    asked_s: float
+    overall: str
+    file: frozenset[str]
+    """Every verdict of health.json from a little before the question until the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSaid:
+    """One message that reached the receiver of alerts."""
+
+    at_s: float
+    title: str
+    body: str
+    kind: str
+    """As apprise names it: info, warning or failure."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it tells that something is over."""
+        return "RECOVERED" in self.title
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
-    """The exchange's own books and our own log at the end of a drill."""
+    """The exchange's own books, our own log, and what people were told, at the end of a drill."""
 
     orders: Sequence[Mapping[str, Any]] = ()
     """Every order of the account, flat."""
@@ -110,3 +151,9 @@ class Books:
     audit: Mapping[str, Any] = field(default_factory=dict)
     leaks: Sequence[str] = ()
     """Files in which a secret stands."""
+    astray: Sequence[str] = ()
+    """Where trading_state.json and the exchange's positions lastingly differ, in words."""
+    pages: Sequence[PageSaid] = ()
+    alerts: Sequence[AlertSaid] = ()
+    is_quiet: bool = False
+    """Whether the quiet hours held back what is not urgent."""

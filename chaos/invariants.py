@@ -9,8 +9,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from chaos.evidence import ACTIVE, OK, Books, Moments, Sample
+from chaos.evidence import ACTIVE, OK, Books, Moments, Sample, spans
 from chaos.row import Invariant, Row
+from chaos.telling import better_pages, untold
 from shared.models.ids import parse_own_id
 
 UNCOVERED_S_MAX = 5.0
@@ -57,6 +58,12 @@ def _lost(books: Books) -> list[str]:
         for one in _own(books.orders)
         if one["client_order_id"] not in known and _began_within(one, books)
     ]
+    unknown += [
+        f"{one['client_order_id']} lives at the broker, and neither state nor journal knows it"
+        for one in _own(books.orders)
+        if _end_of(one) == _FUTURE and one["client_order_id"] not in books.recorded
+    ]
+    unknown += books.astray
     if books.audit and not books.audit.get("is_whole"):
         unknown.append(f"the exchange's books differ from their log: {books.audit}")
     return unknown
@@ -129,7 +136,7 @@ def _unprotected(books: Books) -> list[str]:
 def forbidden_entries(books: Books, samples: Sequence[Sample]) -> list[str]:
     """Return the entries that were intended well inside a time in which none was allowed."""
     found = []
-    for begin, end in _spans(samples, lambda sample: sample.trading != ACTIVE):
+    for begin, end in spans(samples, lambda sample: sample.trading != ACTIVE):
         for line in books.lines:
             at_s = line.get("at_s")
             if line.get("event") != "intent" or line.get("role") != ENTRY or at_s is None:
@@ -137,21 +144,6 @@ def forbidden_entries(books: Books, samples: Sequence[Sample]) -> list[str]:
             if begin + BEAT_S < float(at_s) < end - BEAT_S:
                 found.append(f"{line['client_order_id']} was intended while nothing was allowed")
     return found
-
-
-def _spans(
-    samples: Sequence[Sample], holds: Callable[[Sample], bool]
-) -> Iterator[tuple[float, float]]:
-    """Yield the times through which it held, by samples that were taken when anything changed."""
-    since: float | None = None
-    for sample in samples:
-        if holds(sample):
-            since = sample.at_s if since is None else since
-        elif since is not None:
-            yield since, sample.at_s
-            since = None
-    if since is not None and samples:
-        yield since, samples[-1].at_s
 
 
 def _over_limit(books: Books) -> list[str]:
@@ -171,7 +163,7 @@ def _over_limit(books: Books) -> list[str]:
 
 def false_ok(row: Row, samples: Sequence[Sample], moments: Moments) -> list[str]:
     """Return the times in which health said OK although trading was dead."""
-    dead = _spans(samples, lambda one: one.overall == OK and not one.bot_works)
+    dead = spans(samples, lambda one: one.overall == OK and not one.bot_works)
     found = [
         f"OK for {end - begin:.1f} s with a bot that did nothing"
         for begin, end in dead
@@ -182,7 +174,7 @@ def false_ok(row: Row, samples: Sequence[Sample], moments: Moments) -> list[str]
     first, last = moments.injected_s + row.bounds.detect_s, moments.over_s
     return found + [
         f"OK from {begin - moments.injected_s:.1f} s to {end - moments.injected_s:.1f} s"
-        for begin, end in _spans(samples, lambda one: one.overall == OK)
+        for begin, end in spans(samples, lambda one: one.overall == OK)
         if min(end, last) > max(begin, first)
     ]
 
@@ -202,6 +194,8 @@ def breaches(
                 f"a secret stands in {one}" for one in books.leaks
             ],
             Invariant.NEVER_OK_WHEN_DEAD: lambda: false_ok(row, samples, moments),
+            Invariant.NO_BETTER_PAGE: lambda: better_pages(books.pages),
+            Invariant.PEOPLE_ARE_TOLD: lambda: untold(samples, books.alerts, books.is_quiet),
         }
     )
     return {name: judges[name]() for name in row.invariants}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chaos.evidence import ACTIVE, PARKED, Books, Moments, Sample
+from chaos.course import strayed
+from chaos.evidence import ACTIVE, OK, PARKED, Books, Moments, Sample, spans
 from chaos.invariants import breaches
 from chaos.row import Invariant, Row
 
@@ -46,9 +47,10 @@ class Judged:
 
 
 def is_detected(row: Row, before: Sample, sample: Sample) -> bool:
-    """Whether health.json shows the fault in its right class."""
+    """Whether health.json shows the fault in its right class, and where it acts."""
     if row.expected.codes:
-        return sample.code in row.expected.codes
+        hit = any(sample.services.get(name, (OK, ""))[0] != OK for name in row.radius)
+        return sample.code in row.expected.codes and (hit or sample.trading != ACTIVE)
     if row.expected.ambiguous:
         return sample.ambiguous > before.ambiguous
     victims = {row.injection.victim} if row.injection.victim else set()
@@ -59,6 +61,8 @@ def is_detected(row: Row, before: Sample, sample: Sample) -> bool:
 def is_answered(row: Row, before: Sample, sample: Sample) -> bool:
     """Whether the system has done what the row asks of it, all at once."""
     wanted = row.expected
+    if wanted.heals_meanwhile and not sample.is_steady:
+        return False
     parked = all(sample.services.get(name, ("", ""))[1] == PARKED for name in wanted.parked)
     renewed = all(
         sample.pids.get(name) not in (None, before.pids.get(name)) for name in wanted.new_process
@@ -76,10 +80,29 @@ def judge(row: Row, seen: Seen) -> Judged:
     grounds = [
         *_late(row, seen.moments),
         *_replaced(row, seen),
+        *strayed(row, seen.samples, seen.moments),
         *(f"{name}: {text}" for name, texts in broken.items() for text in texts),
     ]
     if not seen.acted:
         return Judged(Verdict.INCONCLUSIVE, (f"not proven by {row.proof}", *grounds), broken)
+    return Judged(Verdict.FAILED if grounds else Verdict.PASSED, tuple(grounds), broken)
+
+
+def judge_control(row: Row, seen: Seen) -> Judged:
+    """Return the verdict of a run without a fault: every alarm in it is a false one."""
+    broken = breaches(row, seen.books, seen.samples, seen.moments)
+    begun_s = seen.moments.injected_s
+    grounds = [
+        *(
+            f"false alarm: not OK from {begin - begun_s:.1f} s to {end - begun_s:.1f} s"
+            for begin, end in spans(seen.samples, lambda one: one.overall != OK)
+        ),
+        *(f"false alarm: {one.title}" for one in seen.books.alerts if not one.is_end),
+        *_replaced(row, seen),
+        *(f"{name}: {text}" for name, texts in broken.items() for text in texts),
+    ]
+    if not seen.acted:
+        return Judged(Verdict.INCONCLUSIVE, ("the dashboard never answered", *grounds), broken)
     return Judged(Verdict.FAILED if grounds else Verdict.PASSED, tuple(grounds), broken)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from chaos.summary import TIMES
+
 WIDTH, BAR_Y, BAR_HEIGHT = 900, 24, 22
 COLOURS = {"OK": "#2e7d32", "DEGRADED": "#f9a825", "FAILED": "#c62828"}
 STYLE = (
@@ -13,6 +15,7 @@ STYLE = (
     "h2{font-size:1.1rem;margin:.2rem 0}.PASSED{color:#2e7d32}.FAILED,.ABORTED{color:#c62828}"
     ".INCONCLUSIVE,.NOT{color:#b26a00}table{border-collapse:collapse}td,th{padding:.2rem .8rem;"
     "text-align:left;border-bottom:1px solid #ddd}svg{width:100%;height:auto}"
+    "svg.trend{width:auto}"
     "@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}text{fill:#eee}}"
 )
 
@@ -21,8 +24,7 @@ def page_of(report: dict[str, Any]) -> str:
     """Return the whole page."""
     rows = "".join(
         f"<tr><td>{escape(one['name'])}</td><td class='{_word(one)}'>{escape(one['verdict'])}</td>"
-        f"<td>{_shown(one['detect_s'])}</td><td>{_shown(one['respond_s'])}</td>"
-        f"<td>{_shown(one['recover_s'])}</td></tr>"
+        f"{''.join(f'<td>{_shown(one[time])}</td>' for time in TIMES)}<td>{_trend(one)}</td></tr>"
         for one in report["drills"]
     )
     sections = "".join(_section(one) for one in report["drills"])
@@ -32,7 +34,45 @@ def page_of(report: dict[str, Any]) -> str:
         f"<style>{STYLE}</style><h1>Chaos drills: <span class='{report['verdict']}'>"
         f"{report['verdict']}</span></h1><p>{report['started_at']} to {report['ended_at']}, "
         f"seed {report['seed']}</p><table><tr><th>drill<th>verdict<th>detected<th>answered"
-        f"<th>recovered</tr>{rows}</table>{sections}</html>\n"
+        f"<th>alert<th>recovered<th>earlier recoveries</tr>{rows}</table>"
+        f"{_summary(report['summary'])}{sections}</html>\n"
+    )
+
+
+def _summary(summary: dict[str, Any]) -> str:
+    """Return the table of medians, empty when no drill was repeated."""
+    if all(row["runs"] == 1 for row in summary.values()):
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{row['passed']} of {row['runs']}</td>"
+        f"{''.join(f'<td>{_spread(row[time])}</td>' for time in TIMES)}</tr>"
+        for name, row in summary.items()
+    )
+    return (
+        "<h2>Over the repeats: median / worst</h2><table><tr><th>drill<th>passed<th>detected"
+        f"<th>answered<th>alert<th>recovered</tr>{rows}</table>"
+    )
+
+
+def _spread(spread: dict[str, float] | None) -> str:
+    return "-" if spread is None else f"{spread['median']:.1f} / {spread['worst']:.1f} s"
+
+
+def _trend(drill: dict[str, Any]) -> str:
+    """Draw the recoveries of earlier runs and, last and filled, this one's."""
+    values = [*drill.get("earlier", ()), drill["recover_s"] or 0.0]
+    if len(values) == 1:
+        return "-"
+    top = max(values) or 1.0
+    bars = "".join(
+        f"<rect x='{3 * place}' y='{16 - height:.1f}' width='2' height='{height:.1f}' "
+        f"fill='{'#1565c0' if place == len(values) - 1 else '#999'}'/>"
+        for place, height in enumerate(max(1.0, value / top * 16) for value in values)
+    )
+    words = f"recovered in s: {', '.join(f'{value:.1f}' for value in values)}"
+    return (
+        f"<svg class='trend' viewBox='0 0 {3 * len(values)} 16' width='{3 * len(values)}' "
+        f"height='16' role='img'><title>{words}</title>{bars}</svg>"
     )
 
 
@@ -79,6 +119,7 @@ def _picture(drill: dict[str, Any]) -> str:
         ("fault", 0.0, 14),
         ("detected", drill["detect_s"], 62),
         ("answered", drill["respond_s"], 76),
+        ("alert", drill["alert_s"], 76),
         ("over", fault_s, 14),
         ("recovered", recovered, 62),
     )

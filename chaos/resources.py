@@ -1,4 +1,4 @@
-"""Whether long-lived processes stay as small as they were: memory and descriptors over a run."""
+"""Whether what lives long stays as small as it was: memory, descriptors and files over a run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from services.supervisor.processes import usage
 
 READINGS_MIN = 6
 RSS_FACTOR_MAX, RSS_SLACK_BYTES = 1.3, 16_000_000
-DESCRIPTORS_SLACK = 8
+DESCRIPTORS_SLACK, FILES_SLACK = 8, 12
+SET_ASIDE = ".corrupt."
+"""In a file's name: what is damaged is kept for ever, by contract, one file for each damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,27 @@ def read(pids: Mapping[str, int]) -> list[Reading]:
                 count = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - names are not needed
                 found.append(Reading(role, pid, used.rss_bytes, count))
     return found
+
+
+def count_files(*folders: Path) -> int:
+    """Return how many files stand in the folders, without those that were set aside."""
+    return sum(
+        SET_ASIDE not in name
+        for folder in folders
+        for _, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def growth_of_files(counts: Sequence[int]) -> list[str]:
+    """Return how many files one system gained, if that is more than it needs at work."""
+    if len(counts) < READINGS_MIN:
+        return []
+    third = len(counts) // 3
+    before, after = _median(counts[:third]), _median(counts[-third:])
+    if after <= before + FILES_SLACK:
+        return []
+    return [f"state/ and logs/ went from {before:.0f} to {after:.0f} files"]
 
 
 def growth(readings: Sequence[Reading]) -> list[str]:

@@ -18,7 +18,7 @@ class Place(StrEnum):
 
 
 class Invariant(StrEnum):
-    """What holds at all times, in every drill (CONTRACTS.md section 9)."""
+    """What holds at all times, in every drill: CONTRACTS.md section 9, and who tells of it."""
 
     NO_ORDER_TWICE = "no order twice"
     NO_ORDER_LOST = "no order lost"
@@ -27,6 +27,8 @@ class Invariant(StrEnum):
     NO_LIMIT_EXCEEDED = "no limit exceeded"
     NO_SECRET_IN_A_LOG = "no secret in a log"  # nosec B105 # a sentence, no secret
     NEVER_OK_WHEN_DEAD = "health never OK while trading is dead"
+    NO_BETTER_PAGE = "the dashboard never says better than health.json"
+    PEOPLE_ARE_TOLD = "a failure that lasts reaches people, each message once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class Expected:
     """A damaged trading_state.json must be set aside."""
     ambiguous: bool = False
     """orders.jsonl must say `ambiguous`: that is the detection."""
+    heals_meanwhile: bool = False
+    """The system is well again while the fault still acts: that is its answer."""
+    told: tuple[str, ...] = ()
+    """Words of which each must be in a reason of health.json at some time."""
     by_hand: tuple[str, ...] = ()
     """Services that an operator releases before the system is well again."""
 
@@ -127,4 +133,6 @@ class Row:
             return "the process is seen stopped"
         if self.injection.blow is Blow.NO_FILE_GROWS:
             return "the limit read back from the process"
+        if self.injection.blow is None:
+            return "the dashboard's answers"
         return "the end of the process that was struck"

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 
 from chaos.acts import Act, Dose, act_of
-from chaos.evidence import Books, Moments, Sample
+from chaos.books import BookKeeper
+from chaos.catalogue import CONTROL
+from chaos.evidence import AlertSaid, Moments, Sample
 from chaos.exchange_books import ExchangeBooks
-from chaos.judge import Judged, Seen, Verdict, is_answered, is_detected, judge
+from chaos.judge import Judged, Seen, Verdict, is_answered, is_detected, judge, judge_control
+from chaos.page_watch import PageWatch
+from chaos.receiver import AlertReceiver
 from chaos.row import Row
+from chaos.telling import SAME_TROUBLE_S
+from chaos.throwaway import ThrowAway
 from chaos.tree import Tree
 from chaos.watcher import Watcher
 from shared.clock import Clock
 from shared.commands.control_client import ControlClient
-from shared.config.paths import LogPaths, StatePaths
 from shared.errors import SystemFault, TransientFault
 
 STEADY_S, HELD_S, COUNTED_S = 180.0, 1.5, 30.0
+CALM_S = SAME_TROUBLE_S + 1.5
+"""So long all must be well before a fault: what heartbeat told before is then over for it, too."""
 EQUITY_LOST_MAX = Decimal("0.25")
-OWN_ID = re.compile(rb"sht-[a-z0-9]+-[a-z0-9_]+-[0-9a-f]{12}")
-LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,30 @@ class Outcome:
     acted: int = 0
     detail: str = ""
     seed: int = 0
+    alerts: tuple[AlertSaid, ...] = ()
+    page_answers: int = 0
 
 
 class Drills:
     """Drills on one running system."""
 
     def __init__(
-        self, state: StatePaths, logs: LogPaths, clock: Clock, tell: Callable[[str], None]
+        self,
+        system: ThrowAway,
+        receiver: AlertReceiver,
+        clock: Clock,
+        tell: Callable[[str], None],
     ) -> None:
-        self._state, self._logs, self._clock, self._tell = state, logs, clock, tell
-        self._tree = Tree(state, clock)
-        self._watcher = Watcher(self._tree, logs, clock)
+        self._state, self._clock, self._tell = system.state, clock, tell
+        self._tree = Tree(system.state, clock)
+        self._watcher = Watcher(self._tree, system.logs, clock)
+        self._pages = PageWatch(self._tree, clock)
+        self._keeper = BookKeeper(system.state, system.logs, receiver, self._watcher)
         self._equity_max = Decimal(0)
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._pages.close()
 
     def pids(self) -> dict[str, int]:
         """Return the pid of everybody who lives."""
@@ -58,7 +73,7 @@ class Drills:
 
     def steady(self) -> Sample | None:
         """Wait for the steady state: OK and trading for a while, the exchange's books whole."""
-        if self._watcher.until_held(_is_steady, HELD_S, STEADY_S) is None:
+        if self._watcher.until_held(_is_steady, CALM_S, STEADY_S) is None:
             return None
         with suppress(SystemFault):
             if ExchangeBooks(self._state).audit().get("is_whole"):
@@ -67,20 +82,16 @@ class Drills:
 
     def run(self, row: Row, dose: Dose) -> Outcome:
         """Carry out one drill; the fault is undone whatever happens."""
-        before = self.steady()
-        if before is None:
-            why = f"no steady state within {STEADY_S:g} s: {self._watcher.look().reason}"
-            return Outcome(row, Judged(Verdict.NOT_RUN, (why,)), Moments(0.0), seed=dose.seed)
-        self._watcher.forget()
         try:
-            market_from = ExchangeBooks(self._state).now()
+            before, market_from = self._ready()
+            if row is CONTROL:
+                return self._undisturbed(row, dose, before, market_from)
             act = act_of(row, dose, self._tree, self._clock)
         except SystemFault as fault:
-            return Outcome(
-                row, Judged(Verdict.NOT_RUN, (str(fault),)), Moments(0.0), seed=dose.seed
-            )
+            judged = Judged(Verdict.NOT_RUN, (str(fault),))
+            return Outcome(row, judged, Moments(0.0), seed=dose.seed)
         moments = Moments(self._clock.monotonic_s())
-        aborted, acted = "", 0
+        aborted = ""
         try:
             act.begin()
             moments, aborted = self._through(row, act, before, moments)
@@ -90,11 +101,32 @@ class Drills:
             act.undo()
         moments = self._healed(row, before, moments)
         acted = self._count(act)
-        books = self._books(market_from)
-        samples = tuple(self._watcher.samples)
-        seen = Seen(before, samples, moments, acted, books, aborted)
-        judged = judge(row, seen)
-        return Outcome(row, judged, moments, samples, acted, act.detail, dose.seed)
+        seen = self._seen(before, moments, market_from, acted, aborted)
+        return _outcome(row, judge(row, seen), seen, act.detail, dose.seed)
+
+    def _ready(self) -> tuple[Sample, str]:
+        """Return the steady state and the market's time; raises SystemFault without them."""
+        before = self.steady()
+        if before is None:
+            why = f"no steady state within {STEADY_S:g} s: {self._watcher.look().reason}"
+            raise TransientFault(why)
+        self._watcher.forget()
+        return before, ExchangeBooks(self._state).now()
+
+    def _undisturbed(self, row: Row, dose: Dose, before: Sample, market_from: str) -> Outcome:
+        """Watch for as long as a lease without breaking anything."""
+        moments = Moments(self._clock.monotonic_s())
+        self._watcher.until(lambda _: False, dose.lease_s)
+        moments = replace(moments, over_s=self._clock.monotonic_s())
+        answers = len(self._pages.since(moments.injected_s))
+        seen = self._seen(before, moments, market_from, answers)
+        return _outcome(row, judge_control(row, seen), seen, "nothing was done", dose.seed)
+
+    def _seen(
+        self, before: Sample, moments: Moments, market_from: str, acted: int, aborted: str = ""
+    ) -> Seen:
+        books = self._keeper.gather(market_from, moments.injected_s, self._pages, self._clock)
+        return Seen(before, tuple(self._watcher.samples), moments, acted, books, aborted)
 
     def _through(self, row: Row, act: Act, before: Sample, moments: Moments) -> tuple[Moments, str]:
         """Watch until the fault is over and answered, or the time for that has passed."""
@@ -155,29 +187,19 @@ class Drills:
         self._watcher.until(is_counted, COUNTED_S)
         return counted[0] if counted else 0
 
-    def _books(self, market_from: str) -> Books:
-        try:
-            exchange = ExchangeBooks(self._state)
-            window = (market_from, exchange.now())
-            orders = exchange.orders(LONG_AGO)
-            self._watcher.look()
-            return Books(
-                orders,
-                window,
-                tuple(self._watcher.lines),
-                _own_ids((self._state.trading_state, self._state.journal, self._state.ledger)),
-                exchange.positions(),
-                str(exchange.account()["equity"]),
-                exchange.audit(),
-                _leaks(self._logs.root, self._secrets(exchange)),
-            )
-        except SystemFault as fault:
-            return Books(audit={"is_whole": False, "differences": str(fault)})
 
-    def _secrets(self, exchange: ExchangeBooks) -> tuple[str, ...]:
-        with suppress(OSError):
-            return (*exchange.secrets, self._state.dashboard_token.read_text("utf-8").strip())
-        return exchange.secrets
+def _outcome(row: Row, judged: Judged, seen: Seen, detail: str, seed: int) -> Outcome:
+    return Outcome(
+        row,
+        judged,
+        seen.moments,
+        tuple(seen.samples),
+        seen.acted,
+        detail,
+        seed,
+        tuple(seen.books.alerts),
+        len(seen.books.pages),
+    )
 
 
 def _is_awaited(moments: Moments) -> bool:
@@ -194,22 +216,3 @@ def _renewed(row: Row, before: Sample, sample: Sample) -> bool:
         sample.pids.get(name) not in (None, before.pids.get(name))
         for name in row.expected.new_process
     )
-
-
-def _leaks(folder: Path, secrets: tuple[str, ...]) -> tuple[str, ...]:
-    needles = [one.encode() for one in secrets if one]
-    return tuple(
-        path.name
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
-    )
-
-
-def _own_ids(paths: Iterable[Path]) -> frozenset[str]:
-    """Return every client order id of ours that stands in these files or their neighbours."""
-    found: set[str] = set()
-    for path in paths:
-        for one in path.parent.glob(f"{path.name}*"):
-            with suppress(OSError):
-                found.update(text.decode() for text in OWN_ID.findall(one.read_bytes()))
-    return frozenset(found)

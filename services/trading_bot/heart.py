@@ -14,6 +14,7 @@ from services.trading_bot.brain.ward import switched_off
 from services.trading_bot.coverage import coverage, coverage_pct
 from services.trading_bot.drifts import feed_drift
 from services.trading_bot.execution.patience import TOO_SLOW_S
+from services.trading_bot.external_shares import external_coverage
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
@@ -115,7 +116,9 @@ class Heart:
                     failure_class=health.failure_class,
                     trading_state=status.verdict.state.value,
                     trading_state_cause=status.verdict.cause.value,
-                    metrics=_metrics(status, turn_s) | {"naked_s_worst": self._naked_s},
+                    metrics=_metrics(status, turn_s)
+                    | {"naked_s_worst": self._naked_s}
+                    | self._external_metrics(status),
                 )
             )
         if now_s - self._status_at_s >= STATUS_EVERY_S:
@@ -125,6 +128,18 @@ class Heart:
     @property
     def _naked_s(self) -> float:
         return round(self._parts.memory.naked.worst_s, 2)
+
+    def _external_metrics(self, status: StatusFacts) -> dict[str, float]:
+        """How much of what was adopted has its stop; nothing while nothing is adopted."""
+        if not self._parts.policy.adopt_external:
+            return {}
+        now = status.reading.now if status.reading is not None else None
+        rows = external_coverage(status.state, status.broker_positions, now)
+        naked = sum(not row.is_covered for row in rows.values())
+        return {
+            "external_coverage_pct": round(float(coverage_pct(rows)), 2),
+            "external_uncovered": float(naked),
+        }
 
     def _with_coverage(self, health: Health, status: StatusFacts) -> Health:
         now = status.reading.now if status.reading is not None else None

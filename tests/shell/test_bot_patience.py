@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,42 @@ def test_broker_when_quick_then_nothing_is_asked_for(ear: Ear) -> None:
         broker.account()
 
     assert ear.heard() == []
+
+
+@pytest.mark.parametrize(("takes_s", "word"), [(2.9, "OK"), (3.1, "DEGRADED")])
+def test_health_when_answers_take_longer_than_a_late_beat_then_it_is_degraded(
+    tmp_path: Path, takes_s: float, word: str
+) -> None:
+    """More time is asked for meanwhile, so that nobody else would notice."""
+    house = BotHouse(tmp_path, BEFORE)
+    slow = SlowBroker(NOON)
+    slow.takes_s = takes_s
+    broker = PatientBroker(slow, Notifier(None), slow.clock)
+    broker.account()
+
+    health = judge_health(replace(house.parts, broker=broker), None)
+
+    assert health.word == word
+    assert ("3 s to answer" in health.reason) == (word != "OK")
+    house.loop.finish()
+
+
+class SilentClock:
+    """Market time that is carried on, since the broker does not tell it."""
+
+    last_fault = TransientFault("GET /v2/clock: read_timeout")
+
+
+def test_health_when_the_broker_does_not_tell_the_time_then_it_is_degraded(tmp_path: Path) -> None:
+    """Turns go on for seconds by the machine's own clock; that is no reason to look well."""
+    house = BotHouse(tmp_path, BEFORE)
+    silent: Any = SilentClock()
+
+    health = judge_health(replace(house.parts, market_clock=silent), None)
+
+    assert health.word == "DEGRADED"
+    assert "read_timeout" in health.reason
+    house.loop.finish()
 
 
 def test_health_when_a_contract_is_broken_then_the_beat_names_the_family(tmp_path: Path) -> None:

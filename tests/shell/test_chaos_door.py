@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.catalogue import CATALOGUE
+from chaos.catalogue import CATALOGUE, CONTROL
 from shared.clock import SystemClock
 from tests.support.documents import health_bytes
 from tests.support.system import deploy, read_json
@@ -18,11 +18,12 @@ KEYS = {"APCA_API_KEY_ID": "PKTESTTESTTEST", "APCA_API_SECRET_KEY": "s" * 40}
 
 
 def test_drill_when_listed_then_every_row_is_shown(tmp_path: Path) -> None:
-    """The list comes from the catalogue and runs nothing."""
+    """The list comes from the catalogue, the run without a fault first, and runs nothing."""
     done = deploy(tmp_path, "drill", "--list")
 
     assert done.code == 0
-    assert [line.split()[0] for line in done.out.splitlines()[1:]] == list(CATALOGUE)
+    named = [line.split()[0] for line in done.out.splitlines()[1:]]
+    assert named == [CONTROL.name, *CATALOGUE]
 
 
 @pytest.mark.parametrize("words", [("alpaca_dwn",), ()])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.catalogue import CATALOGUE
-from chaos.evidence import Books, Moments, Sample
+from chaos.evidence import AlertSaid, Books, Moments, PageSaid, Sample
 from chaos.invariants import breaches, uncovered
 from chaos.row import Invariant
 from tests.support.chaos_history import OTHER_ID, OWN_ID, books, good, order, sample, stop
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 
 ROW = CATALOGUE["alpaca_down"]
 LATER = {"submitted_at": "2026-01-05T15:00:00Z", "filled_at": "2026-01-05T15:00:01Z"}
+TOLD = AlertSaid(1.0, "[SIM] FAILED system", "It began then.", "failure")
 EXIT = {"client_order_id": "exit", "side": "sell", "type": "market"} | LATER
 
 
@@ -69,6 +70,9 @@ def line(identity: str, at_s: float = 0.1) -> dict[str, Any]:
             Invariant.NO_LIMIT_EXCEEDED,
         ),
         ({"leaks": ("trading-bot.out",)}, Invariant.NO_SECRET_IN_A_LOG),
+        ({"astray": ("SPY: trading_state.json says otherwise",)}, Invariant.NO_ORDER_LOST),
+        ({"pages": (PageSaid(0.5, "OK", frozenset({"FAILED"})),)}, Invariant.NO_BETTER_PAGE),
+        ({"alerts": (TOLD, TOLD)}, Invariant.PEOPLE_ARE_TOLD),
     ],
 )
 def test_books_when_one_thing_is_broken_then_its_invariant_alone_speaks(
@@ -76,6 +80,20 @@ def test_books_when_one_thing_is_broken_then_its_invariant_alone_speaks(
 ) -> None:
     """Every invariant has histories that break it, and no other one."""
     assert broken(books(**changed)) == {invariant}
+
+
+def test_order_when_it_lives_then_the_log_for_people_alone_is_no_book() -> None:
+    """An ended order may be pruned from the state; one that works must be known to it."""
+    working = order(client_order_id=OTHER_ID, filled_qty="0", filled_at=None)
+    noted = books(orders=(order(), stop(), working), lines=(line(OWN_ID), line(OTHER_ID)))
+
+    assert broken(noted) == {Invariant.NO_ORDER_LOST}
+    assert broken(replace(noted, recorded=frozenset({OTHER_ID}))) == set()
+
+
+def test_order_when_the_disk_took_no_log_then_state_and_journal_are_the_books() -> None:
+    """orders.jsonl is for people; what a restart reads are the other two."""
+    assert broken(books(lines=(), recorded=frozenset({OWN_ID}))) == set()
 
 
 def test_stop_when_it_is_renewed_within_five_seconds_then_nothing_is_said() -> None:

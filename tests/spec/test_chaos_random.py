@@ -9,7 +9,7 @@ import pytest
 
 from chaos.catalogue import CATALOGUE
 from chaos.random_mode import drawn, repeat_command, shortest_failing
-from chaos.resources import Reading, growth
+from chaos.resources import FILES_SLACK, Reading, growth, growth_of_files
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +71,12 @@ def test_growth_when_flat_then_nothing_is_told_and_else_who_and_how_much() -> No
         "dashboard (pid 5) went from 20 to 38 descriptors"
     ]
     assert growth(readings([60, 400, 500], [20, 90, 99])) == []
+
+
+def test_files_when_they_pile_up_then_it_is_told_and_a_few_are_not() -> None:
+    """A temporary file left by each drill is seen after six of them."""
+    piling = [40 + FILES_SLACK * place for place in range(6)]
+
+    assert growth_of_files([40, 44, 43, 45, 44, 46]) == []
+    assert growth_of_files(piling) == ["state/ and logs/ went from 46 to 94 files"]
+    assert growth_of_files(piling[:5]) == []

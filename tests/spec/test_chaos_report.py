@@ -11,8 +11,9 @@ from chaos.catalogue import CATALOGUE
 from chaos.damage import DAMAGES, damaged
 from chaos.gateway_head import passed_on
 from chaos.judge import Judged, Verdict, judge
-from chaos.report import drill_document, junit_of, line_of, report_of, trend_of
+from chaos.report import drill_document, earlier_of, junit_of, line_of, report_of, trend_of
 from chaos.report_page import page_of
+from chaos.row import Invariant
 from chaos.runner import Outcome
 from tests.support.chaos_history import good
 
@@ -47,10 +48,10 @@ def test_report_when_written_then_it_holds_what_its_schema_says() -> None:
     report = json.loads(json.dumps(report_of([outcome("alpaca_down")], TIMES, 1)))
     (drill,) = report["drills"]
 
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert (drill["detect_s"], drill["respond_s"], drill["recover_s"]) == (1.0, 1.0, 1.0)
     assert [one["overall"] for one in drill["timeline"]] == ["OK", "DEGRADED", "OK"]
-    assert len(drill["invariants"]) == 7
+    assert len(drill["invariants"]) == len(Invariant)
     assert line_of(drill).startswith("PASSED       alpaca_down")
 
 
@@ -82,7 +83,11 @@ def test_trend_when_there_are_earlier_runs_then_those_that_passed_are_compared()
         {"name": "bot_hang", "verdict": "PASSED", "recover_s": 80.0},
     ]
 
-    assert trend_of(drill, earlier) == "recovered in 1.0 s, median of 1 earlier: 2.0 s"
+    assert earlier_of(drill, earlier) == [2.0]
+    assert (
+        trend_of(drill, earlier_of(drill, earlier))
+        == "recovered in 1.0 s, median of 1 earlier: 2.0 s"
+    )
     assert "no earlier run" in trend_of(drill, [])
 
 

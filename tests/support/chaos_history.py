@@ -46,8 +46,10 @@ def shown(row: Row, at_s: float) -> Sample:
         at_s,
         overall=code.partition("_")[0],
         code=code,
+        reason="; ".join(wanted.told) or f"{victim} is broken",
         trading=wanted.trading[-1],
-        services=dict.fromkeys(wanted.parked, ("FAILED", "parked")),
+        services={victim: (code.partition("_")[0], "running")}
+        | dict.fromkeys(wanted.parked, ("FAILED", "parked")),
         pids=dict.fromkeys(wanted.new_process, 200),
         incidents=frozenset({(victim, "2026-01-05T15:00:00Z")}),
         quarantined=int(wanted.quarantined),
@@ -58,6 +60,11 @@ def shown(row: Row, at_s: float) -> Sample:
 def healed(row: Row, at_s: float) -> Sample:
     """The sample in which all is well again, the new processes there."""
     return sample(at_s, pids=dict.fromkeys(row.expected.new_process, 200))
+
+
+def answered(row: Row, at_s: float) -> Sample:
+    """The sample in which the system has done what the row asks of it."""
+    return sample(at_s) if row.expected.heals_meanwhile else shown(row, at_s)
 
 
 def good(row: Row) -> Seen:
