@@ -7,7 +7,7 @@ and nothing is ever skipped.
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.data_daemon.feeds.alpaca_rest import AlpacaRest
 from services.data_daemon.feeds.option_flow import MarketView, OptionFlow, cursors_of
@@ -15,6 +15,7 @@ from services.data_daemon.flow_plan import FlowScope, judge_flow
 from services.data_daemon.identity import MarketIdentity, absent_symbols
 from services.data_daemon.loop import prepare_store, status_of
 from services.data_daemon.plan import (
+    BAR_LENGTH,
     BARS,
     CLOSED,
     LIVE,
@@ -53,6 +54,9 @@ class LockStepLoop:
         self._is_sure = False
         """Whether nothing happened since the market was last identified."""
         self._minutes = 0
+        self._next_minute: datetime | None = None
+        """The one that most likely follows; other reads are asked for when they are made."""
+        parts.alongside.wanted = self._next_reads
         self._turn: Turn | None = None
         self._flow_retry_at_s = float("-inf")
         self._flow = parts.open_flow(self._market_view, sink)
@@ -119,8 +123,13 @@ class LockStepLoop:
             self._sink.give_back(batch)
             raise
         self._minutes += 1
+        self._next_minute = minute + BAR_LENGTH
         if self._minutes % PRUNE_EVERY_MINUTES == 0:
             self._parts.store.prune(now)
+
+    def _next_reads(self) -> list[str]:
+        minute = self._next_minute
+        return self._rest.addresses_of_minute(minute) if minute is not None else []
 
     def _flow_of(self, turn: Turn, stop: threading.Event) -> list[FeedStatus]:
         """Store the flow of the minute, in step with its bars; return how the feed is."""

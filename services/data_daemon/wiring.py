@@ -15,6 +15,7 @@ from shared.errors import TransientFault
 from shared.models.mode import Mode
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.ports import FeedSink, MarketClock
+from shared.resilience.alongside import Alongside
 from shared.resilience.http_door import DoorHost, DoorRules, HttpDoor
 from shared.vendors.alpaca_calendar import TradingCalendar
 from shared.vendors.alpaca_market_data import MarketDataRest
@@ -39,6 +40,8 @@ class Parts:
 
     clock: Clock
     market_clock: MarketClock
+    alongside: Alongside
+    """What comes with a lock-step minute beside the minute itself."""
     rest: MarketDataRest
     calendar: TradingCalendar
     store: MarketStoreWriter
@@ -61,6 +64,7 @@ def wire(
     Raises TransientFault when market.db cannot be opened; connects to nothing.
     """
     is_sim = settings.trading_mode is Mode.SIM
+    host = host or DoorHost()
     door = open_door(settings, endpoints, "market-data", clock, host)
     keys = (endpoints.key_id, endpoints.secret_key)
     try:
@@ -70,6 +74,7 @@ def wire(
     return Parts(
         clock=clock,
         market_clock=open_market_clock(settings, endpoints, SERVICE, clock, host),
+        alongside=host.alongside,
         rest=MarketDataRest(door, endpoints.data_url, None if is_sim else FREE_FEED),
         calendar=TradingCalendar(door, endpoints.trading_url),
         store=MarketStoreWriter(settings.state.market, clock),

@@ -36,6 +36,7 @@ from services.exchange_sim.http.replies import refusal_reply, reply
 from services.exchange_sim.http.sim import SimRoutes
 from services.exchange_sim.http.sim_account import SimAccountRoutes
 from services.exchange_sim.http.switching import SwitchRoutes
+from services.exchange_sim.http.together import Together
 from services.exchange_sim.http.unusual_whales import WhaleAccess
 from services.exchange_sim.market.port import MarketEvent
 from services.exchange_sim.pacer import Pacer
@@ -88,14 +89,16 @@ def make_application(
     access = WhaleAccess(plans.whales, plans.whales_token)
     whales = open_whales(exchange, access, clock, pacer.catch_up)
     exchange.listeners.market = _both(data.publish, whales.stream.publish)
+    together = Together(lambda: faults.board.active)
     routes = [
+        # Asked every lock-step minute, twice; routes are tried one after the other.
+        *SimRoutes(exchange, together).routes(),
         *OrderRoutes(exchange).routes(),
         *PositionRoutes(exchange).routes(),
         *AccountRoutes(exchange).routes(),
         *ActivityRoutes(exchange).routes(),
         *AssetRoutes(exchange).routes(),
         *MarketDataRoutes(exchange, plans.data).routes(),
-        *SimRoutes(exchange).routes(),
         *SwitchRoutes(exchange).routes(),
         *SimAccountRoutes(exchange).routes(),
         *FaultRoutes(faults.board, faults.bookings).routes(),
@@ -117,7 +120,7 @@ def make_application(
     # Keys sit in headers: no client of a broker may be sent elsewhere, not even to our own path.
     application.router.redirect_slashes = False
     windows = RateWindows(clock, enforced=admission.rate_limit)
-    alpaca = Gate(application, admission.keys, windows, pacer.catch_up)
+    alpaca = together.application = Gate(application, admission.keys, windows, pacer.catch_up)
     return FaultGate(TwoVendors(alpaca, whales.application), faults)
 
 

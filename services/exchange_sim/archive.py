@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from services.exchange_sim.records import SimOrder
@@ -21,5 +21,7 @@ class OrderArchive(Protocol):
     def group(self, group_id: str) -> list[SimOrder]:
         """Return every order of a group, oldest first."""
 
-    def scan(self, scan: OrderScan) -> Iterator[SimOrder]:
-        """Yield orders one by one, in the order in which they were submitted."""
+    def scan(self, scan: OrderScan, known: Mapping[str, SimOrder]) -> Iterator[SimOrder]:
+        """Yield orders one by one, in the order in which they were submitted; those that are
+        `known` by their id as they are there.
+        """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from services.exchange_sim.account import FillEffect, apply_fill, available_qty
 from services.exchange_sim.archive import OrderArchive
@@ -52,6 +53,8 @@ class Books:
         self.days: list[EquityDay] = []
         self.splits: dict[int, SplitRecord] = {}
         self.changes = Changes()
+        self.shown: dict[str, tuple[SimOrder, Switches, dict[str, Any]]] = {}
+        """Orders as they were shown last; who shows one again needs not render it again."""
         self._client_ids: dict[str, str] = {}
         self.open = OpenOrders()
         self._groups: dict[str, dict[str, None]] = {}
@@ -126,6 +129,7 @@ class Books:
             del self._ended[name]
             for order in self._members(name):
                 del self.orders[order.id]
+                self.shown.pop(order.id, None)
                 del self._client_ids[order.client_order_id]
             self._groups.pop(name, None)
 

@@ -68,8 +68,7 @@ def _pool(books: Books, query: OrderQuery) -> Iterator[SimOrder]:
         until=query.until,
         live=False if query.status == "closed" else None,
     )
-    for order in books.archive.scan(scan):
-        yield books.orders.get(order.id, order)
+    yield from books.archive.scan(scan, books.orders)
 
 
 def is_visible(books: Books, order: SimOrder) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from functools import lru_cache
 
 _ASSETS = uuid.UUID("6d2b1f0e-5a43-4c8f-9f57-0c6f8d1a7e21")
 _EPOCH_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -16,6 +17,7 @@ def seeded_uuid(*parts: object) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
+@lru_cache(maxsize=4096)
 def asset_id(symbol: str) -> str:
     """Return the asset id of a symbol; the same in every account."""
     return str(uuid.uuid5(_ASSETS, symbol))

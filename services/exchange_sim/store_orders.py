@@ -7,16 +7,19 @@ read is what was committed, so ask between deeds, not within one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
+from types import MappingProxyType
 
 from services.exchange_sim.codec import from_text
 from services.exchange_sim.records import Place, SimOrder
 from services.exchange_sim.stamps import unix_us
 
 _SELECT = "SELECT document FROM orders WHERE account_id = :owner"
+_NONE: Mapping[str, SimOrder] = MappingProxyType({})
+_SCANNED = "SELECT id, document FROM orders WHERE account_id = :owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class OrderScan:
 
 def _query(scan: OrderScan, symbol: str | None) -> tuple[str, dict[str, object]]:
     words: dict[str, object] = {}
-    text = _SELECT
+    text = _SCANNED
     if symbol is not None:
         text += " AND symbol = :symbol"
         words["symbol"] = symbol
@@ -74,6 +77,12 @@ class OrderReader:
         for row in self._db.execute(query, {"owner": self._account_id} | words):
             yield from_text(SimOrder, str(row[0]))
 
+    def _walk(
+        self, query: str, words: dict[str, object], known: Mapping[str, SimOrder]
+    ) -> Iterator[SimOrder]:
+        for order_id, document in self._db.execute(query, {"owner": self._account_id} | words):
+            yield known.get(order_id) or from_text(SimOrder, str(document))
+
     def by_id(self, order_id: str) -> SimOrder | None:
         """Return an order by the broker's id, None when the account never had it."""
         return next(self._all(f"{_SELECT} AND id = :name", name=order_id), None)
@@ -86,9 +95,11 @@ class OrderReader:
         """Return every order of a group, oldest first."""
         return list(self._all(f"{_SELECT} AND group_id = :name ORDER BY seq", name=group_id))
 
-    def scan(self, scan: OrderScan) -> Iterator[SimOrder]:
-        """Yield orders one by one; take as many as the page needs and leave the rest unread."""
+    def scan(self, scan: OrderScan, known: Mapping[str, SimOrder] = _NONE) -> Iterator[SimOrder]:
+        """Yield orders one by one; take as many as the page needs and leave the rest unread. What
+        is `known` in memory, as committed, is not read again.
+        """
         # One walk along the index for each symbol: a list of many would walk all orders.
         walks = [_query(scan, symbol) for symbol in sorted(scan.symbols) or (None,)]
-        found = [self._all(query, **words) for query, words in walks]
+        found = [self._walk(query, words, known) for query, words in walks]
         yield from merge(*found, key=_place, reverse=not scan.ascending)

@@ -20,7 +20,8 @@ Document = dict[str, Any]
 
 def stamp(moment: datetime) -> str:
     """Write a moment with nine fraction digits and Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "000Z"
 
 
 def stamp_or_null(moment: datetime | None) -> str | None:
@@ -49,6 +50,22 @@ def cents(value: Decimal) -> str:
 def order_document(books: Books, order: SimOrder, *, nested: bool = True) -> Document:
     """Return an order as the API shows it, with its legs when they are nested under it."""
     legs = groups.nested_children(books, order) if nested else []
+    shown = [order_document(books, leg) for leg in legs]
+    return {**_document_without_legs(books, order), "legs": shown or None}
+
+
+def _document_without_legs(books: Books, order: SimOrder) -> Document:
+    """Return what of an order follows from itself and the switches, rendered once."""
+    kept = books.shown.get(order.id)
+    if kept is not None and kept[0] is order and kept[1] is books.switches:
+        return kept[2]
+    document = _rendered(books, order)
+    if books.orders.get(order.id) is order:
+        books.shown[order.id] = order, books.switches, document
+    return document
+
+
+def _rendered(books: Books, order: SimOrder) -> Document:
     simple = order.order_class is OrderClass.SIMPLE
     kind, limit = _shown_kind(books, order)
     return {
@@ -82,7 +99,7 @@ def order_document(books: Books, order: SimOrder, *, nested: bool = True) -> Doc
         "stop_price": money(order.stop_price),
         "status": order.status.value,
         "extended_hours": order.extended_hours,
-        "legs": [order_document(books, leg) for leg in legs] or None,
+        "legs": None,
         "trail_percent": money(order.trail_percent),
         "trail_price": money(order.trail_price),
         "hwm": money(order.hwm),

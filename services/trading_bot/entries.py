@@ -139,7 +139,8 @@ def _sized(signal: Signal, facts: Facts) -> Decision:
     symbol_exposure, gross = exposure(facts, signal.symbol), exposure(facts, None)
     risk = open_risk(facts)
     if symbol_exposure is None or gross is None or risk is None:
-        return NOTHING
+        message = f"{signal.symbol} not entered: what stands already cannot be valued"
+        return Decision(notes=(Note("entry_unsized", message, _facts_of(signal)),))
     room = Room(symbol_exposure, gross, risk, facts.account.buying_power)
     limits = facts.policy.limits
     qty = size_entry(signal, facts.account.equity, limits, entry_limit(signal), room)

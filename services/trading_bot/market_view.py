@@ -41,6 +41,8 @@ class MarketView:
         """None: nobody in use reads flow, so none is read."""
         self._flow_rows: tuple[Sequence[FlowAlert], Sequence[DarkPrint]] = ((), ())
         self._flow_newest: tuple[datetime | None, datetime | None] | None = None
+        self._flow: tuple[datetime, object, FlowView] | None = None
+        """The flow as it was seen last: at which moment, and of which rows."""
         self._universe: frozenset[str] | None = None
         self._slot: tuple[datetime, int] | None = None
         """Slot of the universe, and how many symbols had bars when it was chosen."""
@@ -154,7 +156,7 @@ class MarketView:
 
     def snapshot(self, now: datetime) -> MarketSnapshot:
         """Return the moment as strategies see it; clock C strikes here, in market time."""
-        flow = FlowView.at(now, *self._flow_rows) if self._flow_store is not None else NO_FLOW
+        flow = self._flow_at(now) if self._flow_store is not None else NO_FLOW
         return MarketSnapshot(
             now=now,
             buffers=MappingProxyType(self.buffers),
@@ -162,6 +164,13 @@ class MarketView:
             flow=flow,
             universe=self._universe_at(now, flow),
         )
+
+    def _flow_at(self, now: datetime) -> FlowView:
+        """Return the flow; a turn looks at one moment several times, and rows change seldom."""
+        kept, rows = self._flow, self._flow_rows
+        if kept is None or kept[0] != now or kept[1] is not rows:
+            kept = self._flow = now, rows, FlowView.at(now, *rows)
+        return kept[2]
 
     def _universe_at(self, now: datetime, flow: FlowView) -> frozenset[str] | None:
         if len(self.symbols) <= SYMBOLS_MAX:

@@ -13,7 +13,8 @@ from shared.contracts.drift import broken
 from shared.contracts.fields import Fields, as_list
 from shared.contracts.growth import GROWTH
 from shared.models.broker import Asset, ClockReading
-from shared.models.portfolio import Account, Position
+from shared.models.numbers import decimal_of
+from shared.models.portfolio import Account, BrokerPosition, Position
 
 _ZERO = Decimal(0)
 VALUE_TOLERANCE = Decimal("0.02")
@@ -52,12 +53,24 @@ def read_position(raw: object, path: str = "position") -> Position:
         value = fields.money("market_value")
         if abs(value - qty * price) > abs(qty * price) * VALUE_TOLERANCE:
             raise fields.drift("market_value", f"about qty x current_price, {qty * price}")
-    return Position(
+    return BrokerPosition(
         symbol=fields.text("symbol"),
         qty=qty,
         entry_price=fields.money_from("avg_entry_price", _ZERO),
         current_price=price,
+        available_qty=_available(fields, qty),
     )
+
+
+def _available(fields: Fields, qty: Decimal) -> Decimal | None:
+    """Return the shares that no order holds, None when they are not told or make no sense: only
+    external shares are judged by them, and no position is lost for their sake.
+    """
+    try:
+        free = decimal_of(fields.raw.get("qty_available"), "qty_available")
+    except ValueError:
+        return None
+    return free if free * qty >= 0 and abs(free) <= abs(qty) else None
 
 
 def read_positions(raw: object) -> tuple[Position, ...]:

@@ -101,14 +101,40 @@ def _legs(fields: Fields) -> tuple[BrokerOrder, ...]:
     return tuple(read_order(leg, f"{path}[{i}]") for i, leg in enumerate(as_list(raw, path)))
 
 
-def read_orders(raw: object, is_ours: IsOurs = is_own_client_id) -> OrderList:
+class ReadRows:
+    """The rows of the last list with what was read of them: the same row says the same again."""
+
+    def __init__(self) -> None:
+        self._rows: dict[object, tuple[object, BrokerOrder]] = {}
+        self._earlier: dict[object, tuple[object, BrokerOrder]] = {}
+
+    def begin(self) -> None:
+        """Begin another list; rows of the one before the last are forgotten."""
+        self._earlier, self._rows = self._rows, {}
+
+    def read(self, row: object, path: str) -> BrokerOrder:
+        """Return the order of a row, checked anew unless it is equal to the last one of its id."""
+        name = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(name, str):
+            return read_order(row, path)
+        kept = self._earlier.get(name)
+        order = kept[1] if kept is not None and kept[0] == row else read_order(row, path)
+        self._rows[name] = row, order
+        return order
+
+
+def read_orders(
+    raw: object, is_ours: IsOurs = is_own_client_id, rows: ReadRows | None = None
+) -> OrderList:
     """Return a list of orders; SchemaDrift for one of ours or one that nobody can name."""
     orders: list[BrokerOrder] = []
     skipped: list[SchemaDrift] = []
+    known = rows or ReadRows()
+    known.begin()
     for index, row in enumerate(as_list(raw, "orders")):
         path = f"orders[{index}]"
         try:
-            orders.append(read_order(row, path))
+            orders.append(known.read(row, path))
         except SchemaDrift as drift:
             fields = Fields(row, path)
             if is_ours(fields.text("id"), fields.text("client_order_id")):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.contracts.fields import Fields
+from shared.contracts.fields import Fields, as_list
 from shared.models.broker import ClockReading
+
+
+@dataclass(frozen=True, slots=True)
+class ToldReply:
+    """What one address answers to a GET at that very moment."""
+
+    address: str
+    """Path and query."""
+    status: int
+    headers: Mapping[str, str]
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +28,8 @@ class LockStepReply:
     minute: datetime | None
     reading: ClockReading
     ended: bool
+    told: tuple[ToldReply, ...] = ()
+    """Answers to the reads that the report asked for; none while nothing is released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,29 @@ def read_lock_step(raw: object) -> LockStepReply:
             next_close=fields.moment("next_close"),
         ),
         ended=fields.flag("ended"),
+        told=read_told(raw),
     )
+
+
+def read_told(raw: object) -> tuple[ToldReply, ...]:
+    """Return the checked answers that came together."""
+    rows = as_list(Fields(raw, "together").raw.get("told") or [], "told")
+    return tuple(_told(Fields(row, f"told[{index}]")) for index, row in enumerate(rows))
+
+
+def _told(fields: Fields) -> ToldReply:
+    names = ("address", "status", "headers", "body")
+    address, status, headers, body = (fields.raw.get(name) for name in names)
+    if not isinstance(address, str):
+        raise fields.drift("address", "a text")
+    if not isinstance(status, int):
+        raise fields.drift("status", "a whole number")
+    if not isinstance(headers, Mapping):
+        raise fields.drift("headers", "an object")
+    if not isinstance(body, str):
+        raise fields.drift("body", "a text")
+    told = {str(name): str(text) for name, text in headers.items()}
+    return ToldReply(address, status, told, body)
 
 
 def read_sim_status(raw: object) -> SimStatus:

@@ -56,6 +56,10 @@ def first_snapshot(raw: bytes) -> BotState | None:
 
 
 def _begin(done: DayReplay, line: Line, parts: list[Line]) -> None:
+    missing = line.value["parts"] - len(parts)
+    if missing:
+        done.broken.append(f"record {line.seq}: {missing} parts of its snapshot are missing")
+        return
     orders: dict[str, Any] = {}
     for part in parts:
         some = part.value.get("orders")

@@ -157,6 +157,12 @@ class MarketStoreWriter:
         """Store one-minute candles; a corrected one replaces its first version."""
         self.write(candles=candles)
 
+    def forget_before(self, symbol: str, start: datetime) -> None:
+        """Drop the one-minute candles of a symbol that began earlier. Raises as `write`."""
+        with self._transaction():
+            statement = "DELETE FROM candles WHERE symbol=? AND start<?"
+            self._db.execute(statement, (symbol, stamp_of(start)))
+
     def put_daily(self, candles: Iterable[Candle]) -> None:
         """Store daily candles."""
         with self._transaction():

@@ -26,6 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if
 from shared.clock import Clock
 from shared.errors import ConfigFault, SystemFault, TransientFault
 from shared.resilience.breaker import CallBreaker
+from shared.resilience.call_tally import CallTally
 from shared.resilience.classification import Verdict, classify_exception, classify_reply
 from shared.resilience.classification_rows import Placement
 from shared.resilience.classification_tally import TALLY
@@ -36,7 +37,7 @@ from shared.resilience.deadline_sockets import (
     tls_context,
 )
 from shared.resilience.door_rules import DoorHost, DoorRules, FailedCall
-from shared.resilience.door_standing import DoorStanding, standing_of
+from shared.resilience.door_standing import DoorStanding, metric_word, standing_of
 from shared.resilience.governor import Governor, RateReading, retry_after_s
 from shared.resilience.lanes import Lane, lane_of, recheck
 
@@ -90,6 +91,7 @@ class DoorAdapter(HTTPAdapter):
         self.name = name
         self.breakers = dict(breakers or {})
         self.governor = Governor(rules, clock)
+        self._calls = CallTally()
         self.closing = threading.Event()
         self._host = host or DoorHost()
         self._has_served = False
@@ -113,7 +115,8 @@ class DoorAdapter(HTTPAdapter):
 
     def standing(self) -> DoorStanding:
         """Return breakers and budgets as they are now, for status and metrics."""
-        return standing_of(self.name, self.breakers, self.governor)
+        standing = standing_of(self.name, self.breakers, self.governor)
+        return standing.with_metrics(self._calls.metrics(metric_word(self.name)))
 
     # --- TLS: one verifying context for all doors, which no session can weaken
 
@@ -165,7 +168,9 @@ class DoorAdapter(HTTPAdapter):
             self._failed(request, classify_exception(failure), tries, began_s)
             raise
         finally:
-            self._was_slow = self._clock.monotonic_s() - began_s >= SLOW_S
+            took_s = self._clock.monotonic_s() - began_s
+            self._was_slow = took_s >= SLOW_S
+            self._calls.took(took_s)
         if reply.status_code >= 400:
             tries.request_id = reply.headers.get("X-Request-ID", "")
             self._failed(request, classify_reply(reply.status_code, reply.text), tries, began_s)
@@ -192,7 +197,8 @@ class DoorAdapter(HTTPAdapter):
         timeout = (self.rules.connect_s, current_deadline().next_wait_s())
         breaker = self.breakers.get(lane)
         try:
-            reply = super().send(request, timeout=timeout, **options)
+            told = self._host.alongside.take(request)
+            reply = super().send(request, timeout=timeout, **options) if told is None else told
             _ = reply.content  # the body belongs to the attempt: it may break off, too
         except RequestException:
             if breaker is not None:
@@ -211,6 +217,7 @@ class DoorAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, verdict: Verdict, tries: _Tries, began_s: float
     ) -> None:
         TALLY.note(verdict)
+        self._calls.failed(verdict.failure_class)
         took_s = self._clock.monotonic_s() - began_s
         call = f"{request.method} {_path(request)}"
         self._host.on_failed(FailedCall(call, verdict, tries.count, took_s, tries.request_id))

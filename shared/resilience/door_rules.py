@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.resilience.alongside import Alongside
 from shared.resilience.classification import Verdict
 
 if TYPE_CHECKING:
@@ -67,3 +68,5 @@ class DoorHost:
     on_failed: Callable[[FailedCall], None] = _tell_nobody
     standings: dict[str, Callable[[], DoorStanding]] = field(default_factory=dict)
     """How each door of the process stands, by its name; door_standing.py puts them together."""
+    alongside: Alongside = field(default_factory=Alongside)
+    """Replies that came beside the report of a lock-step minute."""

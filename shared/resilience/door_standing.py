@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.resilience.breaker import CallBreaker
 from shared.resilience.classification_tally import TALLY
@@ -35,6 +35,10 @@ class DoorStanding:
     reads: Budget | None = None
     """Of one door's reads; None where nobody counts, and for several doors."""
 
+    def with_metrics(self, more: Mapping[str, float]) -> DoorStanding:
+        """Return the picture with these metrics, too."""
+        return replace(self, metrics={**self.metrics, **more})
+
 
 def standing_of(
     name: str, breakers: Mapping[Lane, CallBreaker], governor: Governor
@@ -52,7 +56,7 @@ def standing_of(
                 "retry_in_s": round(breaker.left_s, 1),
             }
         )
-        metrics[f"breaker_{_word(breaker.name)}"] = STATE_NUMBERS[state]
+        metrics[f"breaker_{metric_word(breaker.name)}"] = STATE_NUMBERS[state]
     shares = {lane: Budget(*share) for lane, share in governor.left().items()}
     budgets: list[dict[str, object]] = [
         {"name": f"{name} {lane}", "per_minute": share.per_minute, "left": share.left}
@@ -62,7 +66,7 @@ def standing_of(
     if rate is not None:
         account = f"{name} account"
         budgets.append({"name": account, "per_minute": rate.limit, "left": rate.remaining})
-        metrics[f"rate_left_{_word(name)}"] = float(rate.remaining)
+        metrics[f"rate_left_{metric_word(name)}"] = float(rate.remaining)
     return DoorStanding(tuple(rows), tuple(budgets), metrics, shares.get(Lane.READ))
 
 
@@ -81,5 +85,6 @@ def standing_of_all(host: DoorHost) -> DoorStanding:
     )
 
 
-def _word(name: str) -> str:
+def metric_word(name: str) -> str:
+    """Return a name as it stands at the end of a metric's."""
     return name.replace("-", "_").replace(" ", "_")

@@ -16,6 +16,7 @@ from requests.exceptions import RequestException
 
 from shared.errors import SystemFault
 from shared.resilience.classification import classify_reply, fault_from, fault_of
+from shared.resilience.direct_session import DirectSession
 from shared.resilience.door_adapter import (
     CallWithheld,
     DoorAdapter,
@@ -46,7 +47,7 @@ class HttpDoor:
         self, adapter: DoorAdapter, headers: Mapping[str, str], *, identity: str = "sht"
     ) -> None:
         self.adapter = adapter
-        self.session = requests.Session()
+        self.session = DirectSession()
         # Neither proxies nor .netrc of the environment: keys go where the settings say.
         self.session.trust_env = False
         self.session.headers.update({**headers, "User-Agent": identity})

@@ -8,6 +8,7 @@ contracts before anything is believed. Reads raise SystemFault; writes return cl
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from urllib.parse import quote
 
 from alpaca.common.exceptions import APIError
@@ -32,6 +33,7 @@ from shared.models.broker import (
 from shared.models.orders import Purpose
 from shared.resilience.classification import Verdict, classify_exception, refused_rows
 from shared.resilience.classification_rows import Placement
+from shared.resilience.direct_session import DirectSession
 from shared.resilience.http_door import DoorAdapter, mount
 from shared.resilience.lanes import Lane, in_lane
 from shared.risk.approved import Approved
@@ -43,9 +45,11 @@ _NOT_FOUND = 404
 
 def trading_client(url: str, key_id: str, secret_key: str) -> TradingClient:
     """Return the vendor's client for that address, giving raw JSON; it connects to nothing yet."""
-    return TradingClient(
+    client = TradingClient(
         api_key=key_id, secret_key=secret_key, raw_data=True, url_override=url.rstrip("/")
     )
+    client._session = DirectSession()
+    return client
 
 
 class ApprovalLapsed(RiskFault):
@@ -104,10 +108,11 @@ class AlpacaBroker(AlpacaReads):
             return self._refused_or_unknown(failure)
         return _refusal_in(raw) or CancelRequested()
 
-    def close_position(self, symbol: str) -> CloseOutcome:
+    def close_position(self, symbol: str, qty: Decimal | None = None) -> CloseOutcome:
+        part = {"qty": f"{qty:f}"} if qty is not None else None
         try:
             with in_lane(Lane.SAFETY):
-                raw = self._client.delete(f"/positions/{quote(symbol, safe='')}")
+                raw = self._client.delete(f"/positions/{quote(symbol, safe='')}", part)
         except APIError as failure:
             if failure.status_code == _NOT_FOUND and is_the_brokers_word(failure):
                 return NoPosition()

@@ -22,6 +22,7 @@ from shared.contracts.drift import SchemaDrift, picture
 from shared.contracts.fields import Fields
 from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
+from shared.resilience.alongside import address_of
 from shared.resilience.http_door import HttpDoor
 from shared.telemetry.logs import log_event
 from shared.vendors.websocket_link import CONNECTION_LIMIT, OPEN_TIMEOUT_S, ConnectionLimit
@@ -52,13 +53,10 @@ class MarketDataRest:
     ) -> BarPage:
         """Return the bars of several symbols from `start` to `end`, both included, all pages.
 
-        Daily bars come in the shares of today: yesterday's close is compared with today's prices,
-        also on the day of a split. Minutes come as they were traded.
+        They come in the shares of today: yesterday's prices are compared with today's, also on
+        the day of a split.
         """
-        query = self._query(symbols, timeframe, BARS_PER_PAGE)
-        query |= {"start": utc_text(start), "end": utc_text(end)}
-        if timeframe == DAY:
-            query["adjustment"] = "split"
+        query = self._range(symbols, timeframe, start, end)
         candles: list[Candle] = []
         dropped: list[SchemaDrift] = []
         for _ in range(PAGES_MAX):
@@ -71,7 +69,9 @@ class MarketDataRest:
         raise TransientFault("bars: the list cannot be paged to its end")
 
     def last_bars(self, symbol: str, count: int, end: datetime) -> BarPage:
-        """Return the newest `count` one-minute bars of a symbol up to `end`, oldest first."""
+        """Return the newest `count` one-minute bars of a symbol up to `end`, oldest first, in the
+        shares of today.
+        """
         query = self._query((symbol,), MINUTE, count)
         query |= {"start": utc_text(end - LOOK_BACK), "end": utc_text(end), "sort": "desc"}
         page = read_bars(self._door.get_json(f"{self._base_url}/bars", query))
@@ -80,14 +80,29 @@ class MarketDataRest:
 
     def latest_quotes(self, symbols: Sequence[str]) -> QuoteSet:
         """Return the newest quote of each symbol."""
-        query = {**self._common, "symbols": ",".join(symbols)}
+        query = self._newest(symbols)
         return read_latest_quotes(self._door.get_json(f"{self._base_url}/quotes/latest", query))
+
+    def minute_addresses(self, symbols: Sequence[str], minute: datetime) -> tuple[str, str]:
+        """Return what `bars` of that one minute and `latest_quotes` will ask for."""
+        bars = address_of(f"{self._base_url}/bars", self._range(symbols, MINUTE, minute, minute))
+        return bars, address_of(f"{self._base_url}/quotes/latest", self._newest(symbols))
+
+    def _newest(self, symbols: Sequence[str]) -> dict[str, str]:
+        return {**self._common, "symbols": ",".join(symbols)}
+
+    def _range(
+        self, symbols: Sequence[str], timeframe: str, start: datetime, end: datetime
+    ) -> dict[str, str]:
+        query = self._query(symbols, timeframe, BARS_PER_PAGE)
+        return query | {"start": utc_text(start), "end": utc_text(end)}
 
     def _query(self, symbols: Sequence[str], timeframe: str, limit: int) -> dict[str, str]:
         return {
             **self._common,
             "symbols": ",".join(symbols),
             "timeframe": timeframe,
+            "adjustment": "split",
             "limit": str(limit),
         }
 

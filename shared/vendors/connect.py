@@ -140,7 +140,8 @@ def open_market_clock(
     door = _keyed(endpoints, adapter)
     base_url = endpoints.trading_url
     if settings.is_lock_step:
-        return LockStepMarketClock(door, base_url, participant, clock)
+        alongside = host.alongside if host is not None else None
+        return LockStepMarketClock(door, base_url, participant, clock, alongside)
 
     def look() -> ClockReading:
         return read_clock(door.get_json(f"{base_url}/v2/clock"))

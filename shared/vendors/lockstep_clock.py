@@ -12,24 +12,37 @@ from datetime import datetime
 
 from shared.clock import Clock, utc_text
 from shared.contracts.alpaca import read_clock
-from shared.contracts.simulator import LockStepReply, read_lock_step
+from shared.contracts.simulator import LockStepReply, ToldReply, read_lock_step, read_told
 from shared.errors import SystemFault
 from shared.models.broker import ClockReading
 from shared.ports import Turn
+from shared.resilience.alongside import Alongside, Told
 from shared.resilience.classification import fault_from
 from shared.resilience.http_door import HttpDoor
 
 POLL_S_MAX = 1.0
 """One question may wait this long at the exchange, so that a stop is heard within it."""
 REPLY_MARGIN_S = 4.0
+ASKED_MAX = 8
+"""So many reads the exchange answers at once."""
 PAUSE_AFTER_FAILURE_S = 0.5
 
 
 class LockStepMarketClock:
     """shared.ports.MarketClock over POST /sim/lockstep for one participant."""
 
-    def __init__(self, door: HttpDoor, base_url: str, participant: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        door: HttpDoor,
+        base_url: str,
+        participant: str,
+        clock: Clock,
+        alongside: Alongside | None = None,
+    ) -> None:
+        """What is wanted `alongside` comes with each minute; so does what it renews."""
         self._door = door
+        self._alongside = alongside or Alongside()
+        self._alongside.renew = self._renew
         self._base_url = base_url
         self._participant = participant
         self._clock = clock
@@ -70,9 +83,35 @@ class LockStepMarketClock:
             "participant": self._participant,
             "finished": utc_text(self._given) if self._given is not None else None,
             "timeout_s": round(wait_s, 3),
+            "ask": self._asked(),
         }
         url = f"{self._base_url}/sim/lockstep"
         try:
-            return read_lock_step(self._door.post_json(url, body, wait_s + REPLY_MARGIN_S))
+            reply = read_lock_step(self._door.post_json(url, body, wait_s + REPLY_MARGIN_S))
         except ValueError as error:
             raise fault_from(error, "lockstep") from error
+        self._keep(reply.told)
+        return reply
+
+    def _asked(self) -> list[str]:
+        """Return the wanted addresses of this exchange, without its own."""
+        base = self._base_url
+        wanted = self._alongside.wanted()
+        ours = [one.removeprefix(base) for one in wanted if one.startswith(f"{base}/")]
+        return ours[:ASKED_MAX]
+
+    def _keep(self, told: tuple[ToldReply, ...]) -> None:
+        self._alongside.put(
+            Told(f"{self._base_url}{one.address}", one.status, one.headers, one.body)
+            for one in told
+        )
+
+    def _renew(self) -> None:
+        asked = self._asked()
+        if not asked:
+            return
+        url = f"{self._base_url}/sim/together"
+        try:
+            self._keep(read_told(self._door.post_json(url, {"ask": asked}, REPLY_MARGIN_S)))
+        except (SystemFault, ValueError):
+            return  # each read then asks for itself, and says what is wrong

@@ -45,7 +45,13 @@ EFFECTS = frozenset(
 )
 TEXT_ONLY = frozenset({"urllib.parse"})
 """Parts of a banned package that only read text."""
-PURE_FOLDERS = ("shared/models/", "shared/events/", "shared/health/", "shared/risk/")
+PURE_FOLDERS = (
+    "shared/models/",
+    "shared/events/",
+    "shared/health/",
+    "shared/risk/",
+    "services/trading_bot/strategies/",
+)
 PURE_FILES = frozenset(
     {
         "access.py",
@@ -69,6 +75,28 @@ PURE_FILES = frozenset(
     }
 )
 PURE_NAMES = re.compile(r"(views|reconcile)(_\w+)?\.py")
+PURE_PATHS = frozenset(
+    f"services/{path}.py"
+    for path in (
+        "data_daemon/restated",
+        "trading_bot/backtest/audit",
+        "trading_bot/backtest/charts",
+        "trading_bot/backtest/measures",
+        "trading_bot/backtest/page",
+        "trading_bot/backtest/result",
+        "trading_bot/brain/answers",
+        "trading_bot/brain/asking",
+        "trading_bot/brain/bracket",
+        "trading_bot/brain/clamps",
+        "trading_bot/brain/regime",
+        "trading_bot/brain/trial_market",
+        "trading_bot/brain/universe",
+        "trading_bot/gates",
+        "trading_bot/indicators",
+        "trading_bot/tuning/weighing",
+    )
+)
+"""Decisions whose names others bear too."""
 CLOCK_READS = re.compile(
     r"\btime\.(time|monotonic|perf_counter|clock_gettime)(_ns)?\(|\bdatetime\.(now|utcnow|today)\("
 )
@@ -81,9 +109,13 @@ MAY_IMPORT = {
 
 def is_pure(name: str) -> bool:
     """Whether a file holds decisions only."""
-    return name.startswith(PURE_FOLDERS) or bool(
-        name.startswith("services/")
-        and (PurePath(name).name in PURE_FILES or PURE_NAMES.fullmatch(PurePath(name).name))
+    return (
+        name.startswith(PURE_FOLDERS)
+        or name in PURE_PATHS
+        or bool(
+            name.startswith("services/")
+            and (PurePath(name).name in PURE_FILES or PURE_NAMES.fullmatch(PurePath(name).name))
+        )
     )
 
 
@@ -99,6 +131,7 @@ def test_decisions_when_they_import_then_no_effect_is_reached() -> None:
     }
 
     assert reached == set()
+    assert {name_of(path) for path in product_files()} >= PURE_PATHS
 
 
 def test_vendor_libraries_when_imported_then_only_by_their_door() -> None:

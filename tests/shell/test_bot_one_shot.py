@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from services.trading_bot.brain.discovery import find_strategies
 from shared.clock import SystemClock
 from shared.commands.core import CommandCore
 from shared.config.paths import LogPaths, StatePaths
 from shared.models.commands import CommandOutcome
 from tests.support.bot_process import TradingFloor, trading_floor
+from tests.support.wicked_strategies import write_strategy
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +58,24 @@ def test_one_shot_when_the_bot_is_dead_then_secures_closes_and_reports(tmp_path:
         summary = floor.bot.one_shot("summary")
         assert summary.returncode == os.EX_OK, summary.stdout + summary.stderr
         assert len(floor.own_entries()) == entries
+
+
+def test_one_shot_when_a_strategy_is_wicked_then_it_is_not_even_loaded(tmp_path: Path) -> None:
+    """What must be secured is secured whatever a strategy's file does; only a bot loads it."""
+    loaded = tmp_path / "loaded"
+    path = write_strategy(tmp_path / "mine", "deadly")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"open({str(loaded)!r}, 'w').close(); raise SystemExit(78)\n")
+    with trading_floor(tmp_path, speed="max", seed=4) as floor:
+        floor.bot.stop()
+        floor.bot.name_strategies(f"folder:{path.parent}")
+
+        secured = floor.bot.one_shot("secure")
+
+        assert secured.returncode == os.EX_OK, secured.stderr
+        assert not loaded.exists()
+    find_strategies((f"folder:{path.parent}",))
+    assert loaded.exists(), "the file does not even show that it was loaded"
 
 
 def test_one_shot_when_the_exchange_is_away_then_ends_with_another_try(tmp_path: Path) -> None:

@@ -117,6 +117,19 @@ def test_last_candles_when_asked_then_oldest_first_and_bounded(path: Path) -> No
     assert reader.last_candles("NONE", 2) == []
 
 
+def test_candles_when_forgotten_before_a_moment_then_of_that_symbol_alone(path: Path) -> None:
+    """What is told in the shares of before a split goes; the rest and its ids stay."""
+    writer, reader = writer_of(path), MarketStoreReader(path)
+    writer.put_candles([candle(n, symbol) for symbol in ("AAPL", "SPY") for n in range(3)])
+    _, row = reader.new_candles(0)
+
+    writer.forget_before("AAPL", START + timedelta(minutes=2))
+
+    assert [one.start for one in reader.last_candles("AAPL", 9)] == [START + timedelta(minutes=2)]
+    assert len(reader.last_candles("SPY", 9)) == 3
+    assert reader.new_candles(row) == ([], row)
+
+
 def test_prior_close_when_today_has_a_daily_bar_then_yesterdays_counts(path: Path) -> None:
     """The running day's own bar is no prior close; days are New York's."""
     writer, reader = writer_of(path), MarketStoreReader(path)

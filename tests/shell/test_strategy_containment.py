@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Inexact, getcontext
 from pathlib import Path
 
 import pytest
 
 from services.trading_bot.brain import ward as ward_module
-from services.trading_bot.brain.containment import contained
+from services.trading_bot.brain.containment import Outcome, contained
 from services.trading_bot.brain.discovery import find_strategies
 from services.trading_bot.brain.port import ExitingStrategy
 from services.trading_bot.brain.roster import make_strategies
@@ -24,7 +25,7 @@ from tests.support.wicked_strategies import DEEDS, HONEST, LOADING, write_strate
 pytestmark = pytest.mark.integration
 
 WARM = Moment(60)
-SLOW = {"never_returns", "swallows_everything", "sleeps", "burns"}
+SLOW = {"never_returns", "swallows_everything", "swallows_the_limit", "sleeps", "burns"}
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +187,38 @@ def test_ward_when_exit_reason_throws_then_the_position_is_kept(tmp_path: Path) 
         [None] * STRIKES_MAX
     )
     assert not rows_of([strategy])[0].is_on
+
+
+def test_containment_when_a_thing_calculates_otherwise_then_nobody_elses_money_does() -> None:
+    """Digits and traps that it sets for Decimal end with its answer, also when it throws."""
+    before = getcontext().copy()
+
+    def coarsen(fails: bool) -> str:
+        getcontext().prec = 3
+        getcontext().traps[Inexact] = not getcontext().traps[Inexact]
+        if fails:
+            raise KeyError("no such thing")
+        return str(getcontext().prec)
+
+    assert contained(lambda: coarsen(False)).answer == "3"
+    assert contained(lambda: coarsen(True)).fault
+    assert (getcontext().prec, getcontext().traps) == (before.prec, before.traps)
+
+
+def test_containment_when_the_limit_is_swallowed_then_it_ends_and_tracing_is_as_before() -> None:
+    """Whoever catches everything meets the limit again, and the question after it is a free one."""
+    tracing = sys.gettrace()
+
+    def swallow() -> None:
+        while True:
+            try:
+                sum(range(1000))
+            except BaseException:
+                continue
+
+    assert contained(swallow, 0.1).fault.startswith("Overrun: used up")
+    assert sys.gettrace() is tracing
+    assert contained(lambda: sum(range(9)), 0.1) == Outcome(36)
 
 
 def test_containment_when_a_message_cannot_be_read_then_the_kind_is_said() -> None:

@@ -18,7 +18,7 @@ from services.trading_bot.backtest.audit import (
     fill_booking,
     recount,
 )
-from services.trading_bot.backtest.bars import Spreads
+from services.trading_bot.backtest.bars import Closes, Spreads, minutes_of
 from services.trading_bot.backtest.charts import curve_svg
 from services.trading_bot.backtest.measures import (
     CostedFill,
@@ -183,6 +183,27 @@ def test_spread_paid_when_a_target_rested_then_it_cost_nothing(tmp_path: Path) -
         encoding="utf-8",
     )
     assert spread_paid(fills, Spreads(tmp_path, D(2)).half) == D("3.00")
+
+
+def test_bars_when_rows_are_damaged_then_the_others_are_read(tmp_path: Path) -> None:
+    """A row that means nothing costs itself, in the count, in the minutes and in the closes."""
+    whole = [f"2019-02-11T14:{minute}:00Z,1,1,1,{minute},5" for minute in (30, 31, 32)]
+    damaged = ["2019-02-11", "2019-02-11T99:00:00Z,1,1,1,7,5", "2019-02-11T14:33:00,1,1,1,8,5", ""]
+    odd = ["2019-02-11T14:34:00Z,1,1,1,NaN,5", "2019-02-11T14:35:00Z,1,1,1,x,5", "\x00,,,"]
+    path = tmp_path / "ACME_1min.csv"
+    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *whole, *damaged, *odd]))
+
+    count, minutes = minutes_of((path,), NOON.date(), NOON.date())
+    closes = Closes((path,))
+
+    assert (count, len(minutes)) == (5, 5)
+    assert closes.last("ACME", NOON) == (NOON.replace(hour=14, minute=33), D(32))
+    assert closes.last("ACME", NOON.replace(hour=14, minute=31)) == (
+        NOON.replace(hour=14, minute=31),
+        D(30),
+    )
+    assert closes.last("ACME", NOON.replace(hour=14, minute=30)) is None
+    assert closes.last("OTHER", NOON) is None
 
 
 def test_curve_when_a_title_is_hostile_then_the_page_is_safe() -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from services.trading_bot.decision import Decision
+from services.trading_bot.guard_facts import exposure
 from services.trading_bot.plan import plan_turn
 from shared.errors import FailureClass
 from shared.models.broker import Rejected
@@ -77,9 +78,23 @@ def test_plan_when_the_limits_leave_a_crumb_then_no_entry() -> None:
     """An entry far below a full position is not worth its slot, and the log says so."""
     bench = BotBench(now=FIRST_BAR)
     bench.broker.cash = Decimal(70_010)
-    bench.broker.held["MSFT"] = Position("MSFT", Decimal(299), Decimal(100))
+    price = Decimal(100)
+    bench.broker.held["MSFT"] = Position("MSFT", Decimal(299), price, current_price=price)
 
     decision = breakout_facts(bench)
 
     assert decision.entries == ()
     assert decision.notes[-1].event == "entry_too_small"
+
+
+def test_plan_when_a_position_has_no_price_then_nothing_is_entered_and_it_is_said() -> None:
+    """What it is worth now is unknown: the price once paid for it stands in for display only."""
+    bench = BotBench(now=FIRST_BAR)
+    bench.broker.held["MSFT"] = Position("MSFT", Decimal(1), Decimal(100))
+
+    decision = breakout_facts(bench)
+
+    assert decision.entries == ()
+    assert decision.notes[-1].event == "entry_unsized"
+    assert exposure(bench.facts(), "AAPL") == 0
+    assert exposure(bench.facts(), None) is None

@@ -140,9 +140,10 @@ def a_denial(minute: int) -> Denial:
 
 
 def a_folder_of_bars(folder: Path, closes: Mapping[int, str]) -> Path:
-    """Bars whose closes stand so many minutes after noon; one row is rotten."""
+    """Bars whose closes stand so many minutes after noon; some rows are rotten."""
     folder.mkdir()
-    lines = ["timestamp,open,high,low,close,volume", "rotten,1,1,1,1,1"]
+    lines = ["timestamp,open,high,low,close,volume", "rotten,1,1,1,1,1", "2019-02-11T17:00:00"]
+    lines += ["2019-02-11T17:00:00,1,1,1,9,1", "2019-02-11T17:00:00Z,1,1,1,NaN,1", "\x00\ufffd"]
     for minute, close in closes.items():
         start = NOON + timedelta(minutes=minute - 1)
         lines.append(f"{start:%Y-%m-%dT%H:%M:%SZ},1,1,1,{close},1")

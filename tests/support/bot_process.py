@@ -64,6 +64,10 @@ class BotProcess:
         """Let processes from here on know another speed of the market."""
         self._environ["SIM_SPEED"] = speed
 
+    def name_strategies(self, words: str) -> None:
+        """Let processes from here on find STRATEGIES set to these words."""
+        self._environ["STRATEGIES"] = words
+
     def stop(self) -> int:
         """Ask for the end and return the exit code."""
         return self._end(signal.SIGTERM)

@@ -41,7 +41,13 @@ DEEDS = {
     "swallows_everything": (
         "        while True:\n            try: sum(range(1000))\n            except Exception: pass"
     ),
-    "sleeps": "        time.sleep(60)",
+    "swallows_the_limit": (
+        "        while True:\n            try: sum(range(1000))\n            except: pass"
+    ),
+    "sleeps": (
+        "        while True:\n            try: time.sleep(60)\n"
+        "            except BaseException:\n                continue"
+    ),
     "burns": "        sum(range(60_000_000)); return []",
     "returns_none": "        return None",
     "returns_words": "        return 'BUY RISE'",
@@ -60,6 +66,13 @@ DEEDS = {
     "invents_a_symbol": "        return [signal(snapshot, symbol='GHOST')]",
     "poses_as_another": "        return [signal(snapshot, strategy='momentum')]",
     "knows_tomorrow": "        return [signal(snapshot, at=snapshot.now + timedelta(days=1))]",
+    "sells_in_words": (
+        "        return [signal(snapshot, side='sell', stop_price=Decimal(101), "
+        "target_price=Decimal(98))]"
+    ),
+    "weighs_in_decimal": "        return [signal(snapshot, strength=Decimal('0.5'))]",
+    "floods": "        return [signal(snapshot, symbol=f'S{n}') for n in range(5)]",
+    "empties_the_account": "        portfolio.positions.clear(); return []",
     "repeats_itself": "        return [signal(snapshot)] * 2",
     "changes_bars": (
         "        bars = snapshot.buffers['RISE']\n"
@@ -74,6 +87,7 @@ DEEDS = {
 LOADING = {
     "throws_when_loaded": "raise RuntimeError('no')",
     "is_no_python": "def (",
+    "misses_a_library": "import a_library_that_nobody_has",
     "has_no_sheet": "X = 1",
     "ends_when_loaded": "import sys; sys.exit(78)",
 }

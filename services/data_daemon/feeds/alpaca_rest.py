@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from services.data_daemon.plan import (
@@ -19,6 +21,7 @@ from services.data_daemon.plan import (
     trading_day,
 )
 from services.data_daemon.regular_hours import EXTENDED_BARS_MAX, RegularHours
+from services.data_daemon.restated import closes_before, restated_symbols
 from shared.contracts.alpaca_calendar import Sessions
 from shared.contracts.drift import SchemaDrift
 from shared.errors import ConfigFault, SystemFault, TransientFault
@@ -26,9 +29,11 @@ from shared.models.broker import ClockReading
 from shared.models.market import Candle
 from shared.persistence.market_writer import MarketStoreWriter
 from shared.ports import FeedSink
+from shared.telemetry.logs import log_event
 from shared.vendors.alpaca_calendar import TradingCalendar
 from shared.vendors.alpaca_market_data import DAY, MINUTE, MarketDataRest
 
+log = logging.getLogger("data-daemon")
 Piece = TypeVar("Piece")
 CALENDAR_DAYS = timedelta(days=14)
 """Beyond the reach of the minutes that are fetched."""
@@ -58,6 +63,9 @@ class AlpacaRest:
         self._daily_for: tuple[date, bool] | None = None
         self._daily_missing: deque[tuple[str, ...]] = deque()
         self._traded: set[str] = set()
+        self._closes: dict[str, dict[date, Decimal]] = {}
+        """Of past days, as the vendor told them last: by them a split is noticed."""
+        self._restated: set[str] = set()
 
     def begin(self, symbols: Sequence[str]) -> None:
         """Plan a fetch of history for all symbols; `fetch_some` does it piece by piece."""
@@ -65,6 +73,8 @@ class AlpacaRest:
         self._missing = deque(symbols)
         self._gaps.clear()
         self._traded.clear()
+        self._closes.clear()
+        self._restated.clear()
         self._daily_for = None
 
     def refill(self, since: datetime) -> None:
@@ -145,17 +155,38 @@ class AlpacaRest:
         self._note_drops(page.dropped)
         self._traded.update(candle.symbol for candle in page.candles)
         self._store.put_daily(page.candles)
+        self._begin_restated(closes_before(page.candles, trading_day(now)))
+
+    def _begin_restated(self, closes: dict[str, dict[date, Decimal]]) -> None:
+        """Plan the history of symbols that split anew, so that no indicator sees a fall."""
+        for symbol in restated_symbols(self._closes, closes):
+            words = f"{symbol}: past closes are told in other shares; its minutes come anew"
+            log_event(log, "bars_restated", words, symbol=symbol)
+            self._restated.add(symbol)
+            if symbol not in self._missing:
+                self._missing.append(symbol)
+        self._closes |= closes
 
     def _fetch_minutes(self, symbol: str, hours: RegularHours) -> None:
         count = WARM_BARS if hours.never_ends else WARM_BARS + EXTENDED_BARS_MAX
         page = self._rest.last_bars(symbol, count, hours.reading.now)
         self._note_drops(page.dropped)
-        self._store.put_candles(_of_use(page.candles, hours)[-WARM_BARS:])
+        candles = _of_use(page.candles, hours)[-WARM_BARS:]
+        if symbol in self._restated:
+            # What is older than the fetched history is told in the shares of before.
+            self._store.forget_before(symbol, candles[0].start if candles else hours.reading.now)
+        self._store.put_candles(candles)
+        self._restated.discard(symbol)
 
     def fetch_minute(self, minute: datetime) -> None:
         """Bring the bars of one finished minute and the quotes after it into the sink."""
         for symbols in _chunks(self._symbols):
             self._bring(symbols, minute, minute + BAR_LENGTH)
+
+    def addresses_of_minute(self, minute: datetime) -> list[str]:
+        """Return what `fetch_minute` will ask for."""
+        chunks = _chunks(self._symbols)
+        return [one for each in chunks for one in self._rest.minute_addresses(each, minute)]
 
     def _bring(self, symbols: Sequence[str], since: datetime, now: datetime) -> None:
         page = self._rest.bars(symbols, MINUTE, since, now - BAR_LENGTH)

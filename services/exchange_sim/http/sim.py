@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.replies import moment_of, read_body, reply, short_stamp
+from services.exchange_sim.http.together import Together, read_asked
 from services.exchange_sim.lockstep import Participant
 from services.exchange_sim.records import Refusal
 from services.exchange_sim.ticket import bad_form
@@ -24,8 +25,9 @@ _NOT_LOCK_STEP = 40910000
 class SimRoutes:
     """The endpoints under /sim."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, together: Together) -> None:
         self._exchange = exchange
+        self._together = together
         self._moved = asyncio.Event()
         exchange.listeners.minute = self._wake
 
@@ -34,6 +36,7 @@ class SimRoutes:
         return [
             Route("/sim/status", self.status),
             Route("/sim/lockstep", self.lockstep, methods=["POST"]),
+            Route("/sim/together", self.together, methods=["POST"]),
         ]
 
     def _wake(self) -> None:
@@ -60,7 +63,9 @@ class SimRoutes:
         )
 
     async def lockstep(self, request: Request) -> Response:
-        """POST: report a finished minute, then wait for the next one, at most `timeout_s`."""
+        """POST: report a finished minute, then wait for the next one, at most `timeout_s`. With it
+        come the answers to the reads that the body asks for.
+        """
         exchange = self._exchange
         if not exchange.pace.is_lock_step:
             raise Refusal(_CONFLICT, _NOT_LOCK_STEP, "this exchange runs freely, not in lock-step")
@@ -70,11 +75,20 @@ class SimRoutes:
             wait_s = float(body.get("timeout_s", WAIT_S_DEFAULT))
         except (ValueError, TypeError, OverflowError):
             raise bad_form("participant must be data-daemon or trading-bot") from None
+        asked = read_asked(body)
         finished = body.get("finished")
         if finished:
             exchange.report(participant, moment_of(str(finished), "finished"))
         await self._wait(participant, min(max(0.0, wait_s), WAIT_S_MAX))
-        return reply(self._answer(participant))
+        answer = self._answer(participant)
+        if asked and answer["minute"] is not None:
+            answer["told"] = await self._together.answers(request.scope, asked)
+        return reply(answer)
+
+    async def together(self, request: Request) -> Response:
+        """POST: the answers to the reads that the body asks for, all of this very moment."""
+        asked = read_asked(await read_body(request))
+        return reply({"told": await self._together.answers(request.scope, asked)})
 
     async def _wait(self, participant: Participant, wait_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -150,7 +150,8 @@ class RebasedMarket:
 
         def convert(bars: Iterable[TradedBar]) -> Iterator[TradedBar]:
             for bar in bars:
-                yield replace(bar, candle=_candle(bar.candle, ratio(bar.candle)))
+                candle = _candle(bar.candle, ratio(bar.candle))
+                yield bar if candle is bar.candle else replace(bar, candle=candle)
 
         def merge(part: BarQuery) -> tuple[TradedBar, ...]:
             # A split may fall into a week or a month: only their days have one kind of share.

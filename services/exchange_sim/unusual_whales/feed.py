@@ -5,7 +5,7 @@ Everything is in market time and known only once its minute is finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -52,11 +52,15 @@ class _Hour:
 
     finished: int = 0
     minutes: list[FlowMinute] = field(default_factory=list)
+    volume: int = 0
+    """Shares of all its minutes."""
 
-    @property
-    def volume(self) -> int:
-        """Shares of all its minutes."""
-        return sum(minute.candle.volume for minute in self.minutes)
+    def grow(self, minutes: Iterable[FlowMinute], finished: int) -> None:
+        """Take the minutes that have finished meanwhile."""
+        for minute in minutes:
+            self.minutes.append(minute)
+            self.volume += minute.candle.volume
+        self.finished = finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,7 @@ class WhaleFeed:
             end = minute_moment(first + finished)
             start = minute_moment(first + hour.finished)
             bars = self._market.bars(BarQuery(symbol, start, end - _INSTANT, ONE_MINUTE, end))
-            hour.minutes.extend(flow_minute(self._seed, candle) for candle in bars)
-            hour.finished = finished
+            hour.grow((flow_minute(self._seed, candle) for candle in bars), finished)
         if finished == hour.finished:
             return hour.minutes
         return [one for one in hour.minutes if minute_end(one) <= now]

@@ -1,26 +1,34 @@
 """python -m services.trading_bot.backtest --bars DIR --from DAY --to DAY [--out DIR]
 
-0 the run was sound and its books agree to the cent with the broker's fills; 1 not; 78 for what
-cannot be run; else the exit code of the run itself. The result goes to OUT/backtest.json and
-OUT/backtest.html.
+0 the run was sound: its books agree to the cent with the broker's fills, every limit held, a stop
+stood behind every share; 1 not; 78 for what cannot be run; else the exit code of the run itself.
+The result goes to OUT/backtest.json and OUT/backtest.html.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.trading_bot.backtest.bars import Spreads, minutes_of
+from services.trading_bot.backtest.bars import Closes, Spreads, minutes_of
 from services.trading_bot.backtest.page import result_page
 from services.trading_bot.backtest.progress import shown_progress
 from services.trading_bot.backtest.records import read_records
 from services.trading_bot.backtest.request import Request, parser, request_of
-from services.trading_bot.backtest.result import Terms, is_good, result_document, result_json
+from services.trading_bot.backtest.result import (
+    Prices,
+    Terms,
+    is_good,
+    result_document,
+    result_json,
+)
 from services.trading_bot.backtest.running import RunFailed, run_system
 from shared.errors import EXIT_CANNOT_WRITE, ConfigFault, SystemFault
 from shared.persistence.atomic_file import write_document
@@ -36,6 +44,7 @@ def backtest(request: Request) -> tuple[int, dict[str, Any]]:
         raise ConfigFault(
             f"--from {request.first} --to {request.last}: no bar of these symbols lies there."
         )
+    request.out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         folder = _folder(request, stack)
         progress = stack.enter_context(shown_progress(minutes))
@@ -50,9 +59,14 @@ def backtest(request: Request) -> tuple[int, dict[str, Any]]:
         seed=sim.seed,
         spread_bps=sim.spread_bps,
         bars=bars,
+        limits=request.settings.limits,
     )
-    document = result_document(terms, records, Spreads(request.bars, sim.spread_bps).half)
-    request.out.mkdir(parents=True, exist_ok=True)
+    prices = Prices(
+        half_spread=Spreads(request.bars, sim.spread_bps).half,
+        close_of=Closes(request.files).last,
+        minutes=[datetime.fromisoformat(minute) for minute in minutes],
+    )
+    document = result_document(terms, records, prices)
     write_document(request.out / JSON_NAME, result_json(document).encode())
     write_document(request.out / PAGE_NAME, result_page(document).encode())
     return code or (os.EX_OK if is_good(document) else 1), document
@@ -74,6 +88,8 @@ def _say(document: dict[str, Any], out: Path) -> None:
         f"{measures['trades']} trades, win rate {measures['win_rate']}, "
         f"spread paid {measures['spread_paid']}\n"
         f"books agree with the broker's fills: {'yes' if audit['agrees'] else 'no'}\n"
+        f"every limit held: {'no' if audit['limits_broken'] else 'yes'}, "
+        f"a stop behind every share: {'no' if audit['stops_missing'] else 'yes'}\n"
         f"{out / PAGE_NAME}\n{out / JSON_NAME}\n"
     )
 
@@ -100,5 +116,11 @@ def main(words: Sequence[str]) -> int:
     return code
 
 
+def _interrupted(*_: object) -> None:
+    """End as by Ctrl-C: the system that was started must not live on without us."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupted)
     sys.exit(main(sys.argv[1:]))

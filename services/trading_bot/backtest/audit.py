@@ -27,6 +27,8 @@ class Booking:
     shares: Decimal
     """Signed change of shares."""
     is_fill: bool = True
+    order_id: str = ""
+    """The broker's own, of a fill."""
 
 
 def fill_booking(at: str, symbol: str, side: str, qty: Decimal, price: Decimal) -> Booking:

@@ -20,6 +20,8 @@ svg{width:100%;height:auto} svg text{font-size:11px;fill:currentColor}
 .won{fill:#2b8a3e} .lost{fill:#c92a2a} .bad{color:#c92a2a;font-weight:bold}
 """
 _PRICE_CHARACTERS = 12
+TOLD_MAX = 50
+"""The document holds all of what is wrong, the page the first of it."""
 _MEASURES = (
     ("pnl", "profit or loss, dollars"),
     ("realized_pnl", "of it realized"),
@@ -78,7 +80,10 @@ def _verdict(document: Mapping[str, Any]) -> str:
             "Every open position has a live stop",
         ),
     ]
-    words += [f'<li class="bad">{escape(one)}</li>' for one in audit["disagreements"]]
+    words.append(_line(not audit["limits_broken"], "Every limit held at every entry"))
+    words.append(_line(not audit["stops_missing"], "A stop stood behind every share"))
+    told = [*audit["disagreements"], *audit["limits_broken"], *audit["stops_missing"]]
+    words += [f'<li class="bad">{escape(one)}</li>' for one in told[:TOLD_MAX]]
     return f"<ul>{''.join(words)}</ul>"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from services.trading_bot.backtest.audit import Booking, Claims, fill_booking
+from services.trading_bot.backtest.broker_orders import BrokerStops, read_stops
 from services.trading_bot.backtest.measures import CostedFill
 from services.trading_bot.report import EquityPoint
 from shared.config.paths import LogPaths, StatePaths
@@ -35,6 +36,7 @@ class Records:
     bookings: tuple[Booking, ...]
     """The broker's activities, oldest first."""
     denials: tuple[Row, ...]
+    stops: BrokerStops
 
     @property
     def claims(self) -> Claims:
@@ -61,6 +63,7 @@ def read_records(folder: Path) -> Records:
         fills=_fills(logs.orders),
         bookings=_bookings(state.exchange, report["account_id"]),
         denials=ledger.denials(ROWS_MAX)[::-1],
+        stops=read_stops(state.exchange, report["account_id"]),
     )
 
 
@@ -96,6 +99,7 @@ def _bookings(database: Path, account_id: str) -> tuple[Booking, ...]:
 def _booking(kind: str, row: dict[str, Any]) -> Booking:
     if kind == FILL:
         qty, price = Decimal(row["qty"]), Decimal(row["price"])
-        return fill_booking(row["at"], row["symbol"], row["side"], qty, price)
+        made = fill_booking(row["at"], row["symbol"], row["side"], qty, price)
+        return replace(made, order_id=row["order_id"])
     amount, qty = Decimal(row["amount"]), Decimal(row["qty"])
     return Booking(row["at"], row["symbol"], amount, qty, is_fill=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from services.trading_bot.backtest.audit import disagreements, recount
+from services.trading_bot.backtest.limits_held import CloseOf, Evidence, broken_limits
 from services.trading_bot.backtest.measures import (
     HalfSpread,
     daily_closes,
@@ -20,7 +22,9 @@ from services.trading_bot.backtest.measures import (
     win_rate,
 )
 from services.trading_bot.backtest.records import Records
+from services.trading_bot.backtest.stops_held import bare_stretches
 from services.trading_bot.report import EquityPoint
+from shared.models.limits import Limits
 
 CURVE_POINTS_MAX = 1_000
 SCHEMA_VERSION = 1
@@ -41,16 +45,27 @@ class Terms:
     spread_bps: Decimal
     bars: int
     """Minute bars of the traded symbols in those days."""
+    limits: Limits
 
 
-def result_document(terms: Terms, records: Records, half_spread: HalfSpread) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the recorded market says beside the run: costs, closes, and when there was a session."""
+
+    half_spread: HalfSpread
+    close_of: CloseOf
+    minutes: Sequence[datetime]
+    """The beginnings of the minutes with a bar, sorted."""
+
+
+def result_document(terms: Terms, records: Records, prices: Prices) -> dict[str, Any]:
     """Return the result; money as text, ratios as numbers."""
     closes = daily_closes(records.points)
     return {
         "schema_version": SCHEMA_VERSION,
         "terms": _terms(terms, records),
-        "measures": _measures(terms, records, half_spread),
-        "audit": _audit(terms, records),
+        "measures": _measures(terms, records, prices.half_spread),
+        "audit": _audit(terms, records, prices),
         "daily": [{"at": point.at, "equity": f"{point.equity:.2f}"} for point in closes],
         "curve": _curve(records.points),
         "report": records.report,
@@ -97,14 +112,17 @@ def _measures(terms: Terms, records: Records, half_spread: HalfSpread) -> dict[s
     }
 
 
-def _audit(terms: Terms, records: Records) -> dict[str, Any]:
-    found = recount(terms.cash, records.bookings)
+def _audit(terms: Terms, records: Records, prices: Prices) -> dict[str, Any]:
+    found, stops = recount(terms.cash, records.bookings), records.stops
+    evidence = Evidence(terms.limits, records.points, prices.close_of, stops.of_entries)
     said = disagreements(found, records.claims)
     return {
         "cash_from_fills": f"{found.cash:.2f}",
         "realized_from_fills": f"{found.realized:.2f}",
         "agrees": not said,
         "disagreements": list(said),
+        "limits_broken": list(broken_limits(records.bookings, evidence)),
+        "stops_missing": list(bare_stretches(records.bookings, stops.spans, prices.minutes)),
     }
 
 
@@ -139,7 +157,10 @@ def result_json(document: dict[str, Any]) -> str:
 
 
 def is_good(document: dict[str, Any]) -> bool:
-    """Whether the run was sound: books right to the cent, equal to the exchange, all covered."""
-    report = document["report"]
+    """Whether the run was sound: books right to the cent, equal to the exchange, every limit
+    held, and a stop behind every share.
+    """
+    report, audit = document["report"], document["audit"]
     covered = all(row["covered"] for row in report["open_positions"])
-    return bool(document["audit"]["agrees"] and report["equals_exchange"] and covered)
+    held = not (audit["limits_broken"] or audit["stops_missing"])
+    return bool(audit["agrees"] and report["equals_exchange"] and covered and held)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from services.trading_bot.brain.port import StrategySheet
+from shared.models.orders import Side
 from shared.models.signals import Signal
 from shared.ports import MarketSnapshot
 
@@ -24,6 +25,8 @@ def checked_signals(
     """Return the signals of a sound answer; raises Junk. One bad signal spoils the answer."""
     if not isinstance(answer, list | tuple):
         raise Junk(f"answers with {type(answer).__name__}, not with a list of signals")
+    if len(answer) > len(snapshot.buffers):
+        raise Junk(f"gives {len(answer)} signals for {len(snapshot.buffers)} symbols")
     signals = tuple(_checked(each, sheet, snapshot) for each in answer)
     symbols = [signal.symbol for signal in signals]
     if len(set(symbols)) < len(symbols):
@@ -54,6 +57,15 @@ def _checked(signal: object, sheet: StrategySheet, snapshot: MarketSnapshot) -> 
     return whole
 
 
+def _is_mistyped(signal: Signal, *_: object) -> bool:
+    words = (signal.strategy, signal.symbol, signal.reason)
+    return (
+        type(signal.side) is not Side
+        or type(signal.strength) not in (float, int)
+        or any(type(word) is not str for word in words)
+    )
+
+
 def _is_of_another(signal: Signal, sheet: StrategySheet, _: MarketSnapshot) -> bool:
     return signal.strategy != sheet.name
 
@@ -76,6 +88,7 @@ def _is_beyond_reason(signal: Signal, *_: object) -> bool:
 
 
 _FAULTS: tuple[tuple[str, Callable[[Signal, StrategySheet, MarketSnapshot], bool]], ...] = (
+    ("gives words or numbers of a wrong kind", _is_mistyped),
     ("speaks in another strategy's name", _is_of_another),
     ("speaks of a symbol that it was not shown", _is_unseen),
     ("dates a signal into the future", _is_from_tomorrow),

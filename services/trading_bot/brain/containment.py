@@ -2,18 +2,22 @@
 
 A thing that throws, ends the process, recurses or never returns gives a fault in words. The time
 limit interrupts Python and sleeping alike, in the main thread, where the bot's loop runs; in
-another thread there is none, and the watchdog is what remains.
+another thread there is none, and the watchdog is what remains. How it calculates with Decimal is
+its own affair: the context of everybody else's money stays as it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import localcontext
 from math import ceil
-from typing import Generic, TypeVar
+from types import FrameType
+from typing import Any, Generic, TypeVar
 
 from shared.clock import thread_cpu_s
 
@@ -44,7 +48,7 @@ def contained(call: Callable[[], T], budget_s: float = BUDGET_S) -> Outcome[T]:
     """Return what the call answers, or why it did not. KeyboardInterrupt alone goes through."""
     began_s = thread_cpu_s()
     try:
-        with _limits(began_s + budget_s):
+        with localcontext(), _limits(began_s + budget_s):
             answer = call()
     except KeyboardInterrupt:
         raise
@@ -65,27 +69,60 @@ def words_of(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
 
 
-@contextmanager
+@contextlib.contextmanager
 def _limits(cpu_ends_s: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     is_armed, ticks_left = True, ceil(LIMIT_S / TICK_S)
 
-    def tick(*_: object) -> None:
+    def tick(_: int, frame: FrameType | None) -> None:
         nonlocal ticks_left
         ticks_left -= 1
-        # Raised at each later tick too: a strategy that swallows one meets the next.
+        words = ""
         if is_armed and thread_cpu_s() > cpu_ends_s:
-            raise Overrun("used up its processor time and was still busy")
-        if is_armed and ticks_left <= 0:
-            raise Overrun(f"was still busy after {LIMIT_S:g} s")
+            words = "used up its processor time and was still busy"
+        elif is_armed and ticks_left <= 0:
+            words = f"was still busy after {LIMIT_S:g} s"
+        frames = _frames_of_question(frame) if words else []
+        if frames:
+            _insist(frames, words)
+            raise Overrun(words)
 
+    tracing = sys.gettrace()
     before = signal.signal(signal.SIGALRM, tick)
     left_s, every_s = signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
     try:
         yield
     finally:
         is_armed = False
+        sys.settrace(tracing)
         signal.signal(signal.SIGALRM, before)
         signal.setitimer(signal.ITIMER_REAL, left_s, every_s)
+
+
+def _frames_of_question(frame: FrameType | None) -> list[FrameType]:
+    """Return what is running of the question, innermost first; none while it begins or ends."""
+    found: list[FrameType] = []
+    while frame is not None and frame.f_code is not contained.__code__:
+        found.append(frame)
+        frame = frame.f_back
+    is_asked = bool(found) and found[-1].f_code.co_filename != contextlib.__file__
+    return found if is_asked else []
+
+
+def _insist(frames: list[FrameType], words: str) -> None:
+    """Let whoever swallows the Overrun meet another one at its very next line, where the handler
+    that swallowed no longer stands around it: so `except: pass` in an endless loop ends. One that
+    stands within another of its kind is left to the watchdog.
+    """
+
+    def again(_: FrameType, event: str, __: Any) -> Any:
+        if event == "line":
+            raise Overrun(words)
+        return again
+
+    for frame in frames:
+        frame.f_trace = again
+    # Only frames that are busy already are followed; what ends the question stays untouched.
+    sys.settrace(lambda *_: None)

@@ -71,7 +71,8 @@ class Ward:
         shown = _copied(snapshot) if self._is_foreign else snapshot
 
         def ask() -> tuple[Signal, ...]:
-            return checked_signals(self._strategy.decide(shown, portfolio), self.sheet, snapshot)
+            answer = self._strategy.decide(shown, _shielded(portfolio))
+            return checked_signals(answer, self.sheet, snapshot)
 
         return self._asked(ask) or ()
 
@@ -146,6 +147,11 @@ def switched_off(strategies: Iterable[object]) -> str:
 def sheet_of(strategy: object) -> StrategySheet | None:
     """Return the sheet of a strategy under guard, None for any other."""
     return strategy.sheet if isinstance(strategy, Ward) else None
+
+
+def _shielded(portfolio: PortfolioView) -> PortfolioView:
+    """Return the account in a form that nobody can empty: its positions are the bot's memory."""
+    return replace(portfolio, positions=MappingProxyType(dict(portfolio.positions)))
 
 
 def _copied(snapshot: MarketSnapshot) -> MarketSnapshot:

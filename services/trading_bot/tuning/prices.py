@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import bisect
-import csv
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
+from services.trading_bot.backtest.bars import BARS_SUFFIX, closes_of
 from shared.errors import ConfigFault
 from shared.persistence.market_store import MarketStoreReader
 
-BARS_SUFFIX = "_1min.csv"
 STORED_MAX = 1_000_000
 STALE_AFTER = timedelta(minutes=5)
 """A price older than this is no price of the moment."""
@@ -56,19 +55,9 @@ def from_folder(bars: Path) -> Callable[[str], Closes]:
 
     def read(symbol: str) -> Closes:
         path = bars / f"{symbol}{BARS_SUFFIX}"
-        return _rows(path) if path.is_file() else ()
+        return closes_of(path) if path.is_file() else ()
 
     return read
-
-
-def _rows(path: Path) -> Closes:
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            try:
-                moment = datetime.fromisoformat(row["timestamp"])
-                yield moment + _BAR, Decimal(row["close"])
-            except (KeyError, TypeError, ValueError, InvalidOperation):
-                continue  # a row that means nothing costs itself
 
 
 def from_store(market: MarketStoreReader) -> Callable[[str], Closes]:
