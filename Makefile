@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 BOOTSTRAP := python3 tools/bootstrap.py
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check fast kill-test crash-test corruption-test soak drill long bench status stop lock clean
+.PHONY: help run test check fast kill-test crash-test corruption-test soak drill long bench screenshots status stop lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,10 @@ bench: ## the budgets of the design, each beside its reference, as a table and J
 	@$(BOOTSTRAP) test
 	@$(BOOTSTRAP) bench
 	@$(PYTHON) -m tests.bench
+
+screenshots: ## pictures of the page in each of its states, of real systems: build/screenshots
+	@$(BOOTSTRAP) test
+	@$(PYTHON) -m tests.browser.screenshots
 
 status: ## the verdict of the running system
 	@$(PYTHON) deploy_supervisor.py status

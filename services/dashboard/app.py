@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.dashboard import routes_api, routes_commands, routes_page
-from services.dashboard.serving import Row, Site, endpoint
+from services.dashboard.access import Access
+from services.dashboard.openapi import described
+from services.dashboard.serving import JSON, Ask, Row, Site, Told, endpoint, lost_answer
 
-ROUTES: tuple[Row, ...] = (*routes_page.ROUTES, *routes_api.ROUTES, *routes_commands.ROUTES)
+
+async def published_schema(ask: Ask) -> Response:
+    """This interface in words of OpenAPI 3.1."""
+    return JSONResponse(described(ROUTES, on_loopback=ask.site.bound.is_loopback))
+
+
+ROUTES: tuple[Row, ...] = (
+    *routes_page.ROUTES,
+    *routes_api.ROUTES,
+    *routes_commands.ROUTES,
+    Row("GET", "/api/openapi.json", Access.PUBLIC, published_schema, {200: Told(JSON)}),
+)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -52,4 +67,5 @@ class SecurityHeaders:
 def make_app(site: Site) -> ASGIApp:
     """Return the application of a site."""
     routes = [Route(row.path, endpoint(row, site), methods=[row.method]) for row in ROUTES]
-    return SecurityHeaders(Starlette(routes=routes))
+    lost = {HTTPException: lost_answer}
+    return SecurityHeaders(Starlette(routes=routes, exception_handlers=lost))

@@ -14,7 +14,7 @@ FORM_FIELDS_MAX = 20
 REASON_CHARACTERS_MAX = 500
 NAME_CHARACTERS_MAX = 100
 
-_SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
+_SYMBOL = re.compile(r"^[A-Za-z][A-Za-z0-9.]{0,11}$")
 _WORDS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
@@ -35,11 +35,20 @@ class BodyFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field may hold: for us, and in words of JSON Schema for who asks us."""
+
+    check: Callable[[object], Any]
+    """Returns the value, or raises ValueError with what is wrong."""
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """One field that a route takes. `check` returns the value or raises ValueError."""
+    """One field that a route takes."""
 
     name: str
-    check: Callable[[object], Any]
+    rule: Rule
     required: bool = True
     default: Any = None
 
@@ -106,7 +115,7 @@ def checked(body: Mapping[str, object], fields: tuple[Field, ...]) -> dict[str, 
             values[field.name] = field.default
             continue
         try:
-            values[field.name] = field.check(body[field.name])
+            values[field.name] = field.rule.check(body[field.name])
         except ValueError as problem:
             faults.append(FieldFault(field.name, str(problem)))
     if faults:
@@ -132,27 +141,19 @@ def _line(value: object, characters_max: int) -> str:
     return text
 
 
-def reason(value: object) -> str:
-    """One line of text that says why."""
-    return _line(value, REASON_CHARACTERS_MAX)
+def line(characters_max: int, what: str) -> Rule:
+    """A rule for one line of printable text, not empty."""
+    schema = {"type": "string", "maxLength": characters_max, "pattern": r"\S", "description": what}
+    return Rule(lambda value: _line(value, characters_max), schema)
 
 
-def person(value: object) -> str:
-    """The name of who approves."""
-    return _line(value, NAME_CHARACTERS_MAX)
-
-
-def symbol(value: object) -> str:
-    """A ticker in capitals."""
-    if not isinstance(value, str) or not value.isascii():
-        raise ValueError("must be a ticker such as AAPL")
-    if not _SYMBOL.match(value.strip().upper()):
+def _symbol(value: object) -> str:
+    if not isinstance(value, str) or not value.isascii() or not _SYMBOL.match(value.strip()):
         raise ValueError("must be a ticker such as AAPL")
     return value.strip().upper()
 
 
-def flag(value: object) -> bool:
-    """true or false; the words of a form too."""
+def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _WORDS:
@@ -160,12 +161,32 @@ def flag(value: object) -> bool:
     raise ValueError("must be true or false")
 
 
-def one_of(*words: str) -> Callable[[object], str]:
-    """A check that takes only these words."""
+def one_of(*words: str) -> Rule:
+    """A rule that takes only these words."""
 
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in words:
             raise ValueError(f"must be one of {', '.join(words)}")
         return value
 
-    return check
+    return Rule(check, {"type": "string", "enum": list(words)})
+
+
+def count(least: int, most: int) -> Rule:
+    """A rule for a whole number in its bounds, written in digits, as in an address."""
+
+    def check(value: object) -> int:
+        text = str(value)
+        readable = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not readable or not least <= int(text) <= most:
+            raise ValueError(f"must be {least} to {most}")
+        return int(text)
+
+    return Rule(check, {"type": "integer", "minimum": least, "maximum": most})
+
+
+reason = line(REASON_CHARACTERS_MAX, "Why, in one line.")
+person = line(NAME_CHARACTERS_MAX, "Who approves.")
+symbol = Rule(_symbol, {"type": "string", "pattern": _SYMBOL.pattern, "description": "A ticker."})
+flag = Rule(_flag, {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": list(_WORDS)}]})
+"""true or false; the words of a form too."""

@@ -12,6 +12,8 @@ from services.dashboard.tolerant import moment_of, number_of
 
 WIDTH = 800
 HEIGHT = 220
+UNDER_HEIGHT = 60
+"""Of the drawdown's picture below the curve."""
 PADDING = 8
 POINTS_DRAWN_MAX = 400
 """Enough for the widest screen; more points only make the page heavy."""
@@ -23,6 +25,8 @@ class Curve:
 
     line: str
     area: str
+    under: str
+    """The drawdown, hanging from the top of its own WIDTH x UNDER_HEIGHT box."""
     start_y: float
     """Height of the dashed line at the first value."""
     direction: str
@@ -48,7 +52,7 @@ class Curve:
         )
 
 
-NO_CURVE = Curve("", "", 0.0, "flat", *(formats.NOTHING,) * 8, 0)
+NO_CURVE = Curve("", "", "", 0.0, "flat", *(formats.NOTHING,) * 8, 0)
 
 
 def curve(points: Sequence[Document]) -> Curve:
@@ -64,12 +68,14 @@ def curve(points: Sequence[Document]) -> Curve:
     low, high = min(values), max(values)
     drawn = thin(values, POINTS_DRAWN_MAX)
     coordinates = _coordinates(drawn, low, high)
+    depths = drawdowns(values)
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in coordinates)
     change = values[-1] - values[0]
     share = change / values[0] if values[0] else None
     return Curve(
         line=line,
         area=f"{PADDING},{HEIGHT - PADDING} {line} {WIDTH - PADDING},{HEIGHT - PADDING}",
+        under=_under(depths),
         start_y=coordinates[0][1],
         direction=formats.direction(change),
         low=formats.money(low),
@@ -79,7 +85,7 @@ def curve(points: Sequence[Document]) -> Curve:
         first=formats.money(values[0]),
         last=formats.money(values[-1]),
         change=f"{formats.signed_money(change)} ({formats.percent(share, 2)})",
-        drawdown=formats.percent(drawdown(values), 2),
+        drawdown=formats.percent(max(depths), 2),
         count=len(values),
     )
 
@@ -104,14 +110,25 @@ def thin(values: Sequence[Decimal], count_max: int) -> list[Decimal]:
     return kept
 
 
-def drawdown(values: Sequence[Decimal]) -> Decimal:
-    """Return the deepest fall from a peak, as a fraction of that peak."""
-    peak, deepest = values[0], Decimal(0)
+def drawdowns(values: Sequence[Decimal]) -> list[Decimal]:
+    """Return how far each value lies below the peak before it, as a fraction of that peak."""
+    peak, depths = values[0], []
     for value in values:
         peak = max(peak, value)
-        if peak > 0:
-            deepest = max(deepest, (peak - value) / peak)
-    return deepest
+        depths.append((peak - value) / peak if peak > 0 else Decimal(0))
+    return depths
+
+
+def _under(depths: Sequence[Decimal]) -> str:
+    drawn = thin(depths, POINTS_DRAWN_MAX)
+    deepest = max(drawn)
+    step = (WIDTH - 2 * PADDING) / (len(drawn) - 1)
+    points = (
+        f"{PADDING + index * step:.1f},{float(depth / deepest) * UNDER_HEIGHT:.1f}"
+        for index, depth in enumerate(drawn)
+        if deepest
+    )
+    return f"{PADDING},0 {' '.join(points)} {WIDTH - PADDING},0"
 
 
 def _coordinates(

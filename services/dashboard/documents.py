@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.dashboard.tolerant import number_of
+from services.dashboard.tolerant import EMPTY, number_of
 from shared.health.judge import CLOCK_SLACK_S
 
 Document = Mapping[str, Any]
@@ -45,8 +45,17 @@ class Reading:
     """Newest first: at, symbol, side, qty, purpose, code, limit_value, value, trace."""
     trades: tuple[Document, ...] = ()
     """Newest first."""
+    drills: tuple[Document, ...] = ()
+    """Oldest first: ts, name, verdict, detect_s, respond_s, alert_s, recover_s, seed."""
+    chaos: tuple[Document, ...] = ()
+    """What the saboteur said, oldest first: ts, event, msg."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Name of the source to the sentence that says why it could not be read."""
+
+
+def problem_sentences(reading: Reading) -> tuple[str, ...]:
+    """Return what could not be read, and why."""
+    return tuple(f"{name}: {why}" for name, why in sorted(reading.problems.items()))
 
 
 def bot_status_age_s(reading: Reading) -> float | None:
@@ -65,3 +74,11 @@ def is_bot_status_fresh(reading: Reading) -> bool:
     """Whether the bot itself said its numbers a moment ago, in this boot."""
     age_s = bot_status_age_s(reading)
     return age_s is not None and age_s <= BOT_STATUS_FRESH_S
+
+
+def sees_broker(reading: Reading) -> bool:
+    """Whether the bot could ask the broker a moment ago: else it knows of its stops only what it
+    last heard.
+    """
+    known = number_of(reading.bot_status or EMPTY, "cash") is not None
+    return known and is_bot_status_fresh(reading)

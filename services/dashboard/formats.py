@@ -26,10 +26,12 @@ def money(value: Decimal | None) -> str:
 
 
 def signed_money(value: Decimal | None) -> str:
-    """Money with its sign always shown, for profit and loss."""
+    """Profit or loss in whole cents, its sign always shown."""
     if value is None:
         return NOTHING
-    return f"+{money(value)}" if value > 0 else money(value)
+    cents = value.quantize(_CENT, ROUND_HALF_EVEN)
+    amount = f"${abs(cents):,}"
+    return f"+{amount}" if cents > 0 else f"−{amount}" if cents < 0 else amount  # noqa: RUF001  the typographic minus is meant
 
 
 def direction(value: Decimal | None) -> str:
@@ -54,6 +56,12 @@ def count(number: int | None) -> str:
 def percent(fraction: Decimal | None, places: int = 1) -> str:
     """A fraction as a percentage: 0.025 is `2.5 %`."""
     return NOTHING if fraction is None else f"{fraction * 100:.{places}f} %"
+
+
+def signed_percent(percent_points: Decimal) -> str:
+    """Percent points with their sign: 0.27 is `+0.27 %`."""
+    sign = "+" if percent_points > 0 else "−" if percent_points < 0 else ""  # noqa: RUF001  the typographic minus is meant
+    return f"{sign}{abs(percent_points):.2f} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -84,6 +92,13 @@ def clock_text(moment: datetime | None, today: datetime | None = None) -> str:
     if today is not None and utc.date() == today.astimezone(UTC).date():
         return f"{utc:%H:%M:%S} UTC"
     return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def since_text(moment: datetime | None, now: datetime) -> str:
+    """`18:00:05 UTC, 12 s ago`: the moment, and what it means now."""
+    if moment is None:
+        return NOTHING
+    return f"{clock_text(moment, now)}, {duration((now - moment).total_seconds())} ago"
 
 
 def size(count: Decimal | None) -> str:

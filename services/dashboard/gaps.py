@@ -8,6 +8,18 @@ from shared.health.judge import Judgement
 
 NO_NUMBERS = "the trading-bot has written no numbers yet"
 
+BOT_LISTS = (
+    "positions",
+    "orders",
+    "limits",
+    "feeds",
+    "budgets",
+    "breakers",
+    "strategies",
+    "gates",
+)
+"""Lists of bot_status.json that the page shows."""
+
 
 def bot_gap(reading: Reading, key: str) -> str:
     """Return why the bot's list under the key is unknown; empty when it is known."""
@@ -20,7 +32,11 @@ def bot_gap(reading: Reading, key: str) -> str:
 
 def ledger_gap(reading: Reading, rows: tuple[object, ...]) -> str:
     """Return why these rows of the ledger are unknown; rows read earlier are not."""
-    return "" if rows else reading.problems.get("ledger.db", "")
+    return _file_gap(reading, rows, "ledger.db")
+
+
+def _file_gap(reading: Reading, rows: tuple[object, ...], name: str) -> str:
+    return "" if rows else reading.problems.get(name, "")
 
 
 def incident_gap(judgement: Judgement) -> str:
@@ -35,9 +51,10 @@ def incident_gap(judgement: Judgement) -> str:
 def page_gaps(reading: Reading, judgement: Judgement) -> dict[str, str]:
     """Return section to the reason for which its list is unknown; empty where it is known."""
     return {
-        **{key: bot_gap(reading, key) for key in ("positions", "orders", "limits", "feeds")},
+        **{key: bot_gap(reading, key) for key in BOT_LISTS},
         "trades": ledger_gap(reading, reading.trades),
         "denials": ledger_gap(reading, reading.denials),
         "curve": ledger_gap(reading, reading.equity),
         "incidents": incident_gap(judgement),
+        "drills": _file_gap(reading, reading.drills, "drills/history.jsonl"),
     }

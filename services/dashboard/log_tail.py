@@ -15,7 +15,8 @@ LINES_MAX = 1_000
 TAIL_BYTES_MAX = 1_048_576
 MESSAGE_CHARACTERS_MAX = 16_384
 """Of a line that is no JSON object at most so much is shown: its end."""
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+SERVICE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+"""Of a log: a plain word, never a path."""
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
@@ -25,15 +26,22 @@ def tail(log_dir: Path, service: str, count: int, level: str = "") -> list[dict[
     The name is a plain word, never a path; a link is not followed. A line that is no JSON object
     becomes one with its text as `msg`.
     """
-    if not _NAME.match(service):
+    if not SERVICE_NAME.match(service):
         return None
-    raw = _last_bytes(LogPaths(log_dir).service(service))
-    if raw is None:
+    lines = last_lines(LogPaths(log_dir).service(service))
+    if lines is None:
         return None
     lowest = LEVELS.get(level.upper(), 0)
-    lines = [_entry(line) for line in raw.decode("utf-8", "replace").split("\n") if line.strip()]
     shown = [line for line in lines if LEVELS.get(str(line.get("level")), 100) >= lowest]
     return shown[-count:]
+
+
+def last_lines(path: Path) -> list[dict[str, Any]] | None:
+    """Return the lines at the end of a plain file of JSON lines, oldest first; None without one."""
+    raw = _last_bytes(path)
+    if raw is None:
+        return None
+    return [_entry(line) for line in raw.decode("utf-8", "replace").split("\n") if line.strip()]
 
 
 def _last_bytes(path: Path) -> bytes | None:

@@ -16,6 +16,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from services.dashboard.documents import Reading, is_bot_status_fresh
+from services.dashboard.metrics_doors import (
+    READ_BY_NAME,
+    Entries,
+    budget_families,
+    door_families,
+    healing_families,
+)
 from services.dashboard.tolerant import (
     EMPTY,
     Row,
@@ -113,6 +120,7 @@ def _verdict_families(reading: Reading, judgement: Judgement) -> Iterator[Metric
     incidents = rows_of(health, "incidents")
     open_count = sum(1 for row in incidents if row.get("recovered_after_s") is None)
     yield GaugeMetricFamily("sht_incidents_open", "Incidents not recovered", value=open_count)
+    yield from healing_families(health)
 
 
 def _service_families(judgement: Judgement, with_metrics: bool) -> Iterator[Metric]:
@@ -141,13 +149,12 @@ def _service_families(judgement: Judgement, with_metrics: bool) -> Iterator[Metr
     yield from (state, restarts, progress, beat)
     for key, text in _SERVICE_GAUGES:
         yield _gauge_by(f"sht_service_{key}", text, "service", key, entries)
+    yield from door_families(entries)
     if with_metrics:
         yield _own_metrics(entries)
 
 
-def _gauge_by(
-    name: str, text: str, label: str, key: str, entries: list[tuple[str, Row]]
-) -> GaugeMetricFamily:
+def _gauge_by(name: str, text: str, label: str, key: str, entries: Entries) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=(label,))
     for entry_name, entry in entries:
         if (number := number_of(entry, key)) is not None:
@@ -155,13 +162,16 @@ def _gauge_by(
     return family
 
 
-def _own_metrics(entries: list[tuple[str, Row]]) -> GaugeMetricFamily:
+def _own_metrics(entries: Entries) -> GaugeMetricFamily:
+    """What has no name of its own elsewhere."""
     family = GaugeMetricFamily(
         "sht_service_metric", "What a service measures itself", labels=("service", "name")
     )
     for service, entry in entries:
         measured = mapping_of(entry, "metrics")
         for name in measured:
+            if str(name).startswith(READ_BY_NAME):
+                continue
             if (number := number_of(measured, name)) is not None:
                 family.add_metric((service, str(name)), float(number))
     return family
@@ -184,9 +194,14 @@ def _trading_families(reading: Reading, with_money: bool) -> Iterator[Metric]:
     limits = [(text_of(row, "name"), row) for row in rows_of(status, "limits")]
     yield _gauge_by("sht_limit_used_pct", "Use of a limit, percent", "limit", "used_pct", limits)
     # An age that nobody renews would look young for ever.
-    told = rows_of(status, "feeds") if is_bot_status_fresh(reading) else ()
-    feeds = [(text_of(row, "name"), row) for row in told]
+    spoken = status if is_bot_status_fresh(reading) else EMPTY
+    is_open = GaugeMetricFamily("sht_market_open", "Whether the market is open")
+    if (flag := flag_of(spoken, "is_open")) is not None:
+        is_open.add_metric((), 1.0 if flag else 0.0)
+    yield is_open
+    feeds = [(text_of(row, "name"), row) for row in rows_of(spoken, "feeds")]
     yield _gauge_by("sht_feed_age_seconds", "Age of a feed's data", "feed", "age_s", feeds)
+    yield from budget_families(rows_of(spoken, "budgets"))
 
 
 def _position_families(status: Row) -> Iterator[Metric]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.dashboard import chart
-from services.dashboard.snapshot import SECTIONS
+from services.dashboard import chart, runbook
 from services.dashboard.views import PageView
+from services.dashboard.views_log import LogView
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+RUNBOOK = HERE.parents[1] / "RUNBOOK.md"
 
 
 @lru_cache(maxsize=1)
@@ -26,7 +27,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(chart_width=chart.WIDTH, chart_height=chart.HEIGHT)
+    environment.globals.update(
+        chart_width=chart.WIDTH, chart_height=chart.HEIGHT, under_height=chart.UNDER_HEIGHT
+    )
+    environment.filters["with_runbook"] = runbook.with_runbook
     return environment
 
 
@@ -42,6 +46,15 @@ def render_section(name: str, view: PageView) -> str:
     return render(f"sections/{name}.html", view=view)
 
 
-def render_page(view: PageView, *, signed_in: bool) -> str:
-    """Return the whole page."""
-    return render("page.html", view=view, signed_in=signed_in, sections=SECTIONS)
+def render_page(view: PageView, log: LogView, *, signed_in: bool, symbol: str = "") -> str:
+    """Return the whole page; `symbol` stands already in the form that closes a position."""
+    return render("page.html", view=view, log=log, signed_in=signed_in, symbol=symbol)
+
+
+@lru_cache(maxsize=1)
+def book() -> tuple[runbook.Part, ...]:
+    """Return the runbook's blocks, read once; none when the file is not beside the program."""
+    try:
+        return runbook.parts(RUNBOOK.read_text(encoding="utf-8"))
+    except OSError:
+        return ()

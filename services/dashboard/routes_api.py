@@ -10,14 +10,16 @@ from typing import Any
 from anyio.to_thread import run_sync
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from services.dashboard import gaps, views_api
+from services.dashboard import answers, bodies, gaps, views_api
 from services.dashboard.access import Access, Refusal
+from services.dashboard.answer_fields import Shape
+from services.dashboard.bodies import Field, Rule
 from services.dashboard.log_tail import LEVELS, LINES_MAX, tail
 from services.dashboard.metrics import CONTENT_TYPE, exposition
-from services.dashboard.serving import Ask, RefusedRequest, Row
+from services.dashboard.serving import Ask, Handler, RefusedRequest, Row, Told, told
 from services.dashboard.snapshot import Hub, Snapshot
 from services.dashboard.tolerant import EMPTY, rows_of
 from shared.models.health import Status
@@ -30,6 +32,7 @@ STREAM_SEND_S = 5.0
 LOG_LINES = 200
 _WORDS = {Status.OK: "pass", Status.DEGRADED: "warn", Status.FAILED: "fail"}
 _HEALTH_TYPE = "application/health+json"
+EVENT_STREAM = "text/event-stream"
 
 logger = logging.getLogger("dashboard")
 
@@ -46,7 +49,7 @@ async def health(ask: Ask) -> Response:
     document = views_api.health_document(
         judgement, snapshot.reading, with_metrics=_may_see_money(ask)
     )
-    return JSONResponse(document, 503 if judgement.overall is Status.FAILED else 200)
+    return ask.answer(document, 503 if judgement.overall is Status.FAILED else 200)
 
 
 async def livez(_ask: Ask) -> Response:
@@ -59,7 +62,7 @@ async def readyz(ask: Ask) -> Response:
     judgement = ask.newest().judgement
     document = {"status": _WORDS[judgement.overall], "output": judgement.reason}
     failed = judgement.overall is Status.FAILED
-    return JSONResponse(document, 503 if failed else 200, media_type=_HEALTH_TYPE)
+    return ask.answer(views_api.finite(document), 503 if failed else 200)
 
 
 async def metrics(ask: Ask) -> Response:
@@ -72,22 +75,23 @@ async def metrics(ask: Ask) -> Response:
 async def status(ask: Ask) -> Response:
     """Mode, money, trading state and limits in one document."""
     snapshot = ask.newest()
-    return JSONResponse(
+    return ask.answer(
         views_api.status_document(snapshot.reading, snapshot.judgement, ask.site.configured_mode)
     )
 
 
-def _list_answer(name: str, rows: tuple[Any, ...], snapshot: Snapshot, unknown: str) -> Response:
+def _list_answer(ask: Ask, rows: tuple[Any, ...], snapshot: Snapshot, unknown: str) -> Response:
     """The rows, or 503 when nobody knows them: a failed read is never an empty answer."""
+    name = ask.row.path.rpartition("/")[2]
     if unknown:
         raise RefusedRequest(Refusal(503, "unknown", f"{name}: {unknown}"))
-    return JSONResponse(views_api.rows_document(name, rows, snapshot.reading))
+    return ask.answer(views_api.rows_document(name, rows, snapshot.reading))
 
 
 async def _bot_list(ask: Ask, name: str) -> Response:
     snapshot = ask.newest()
     rows = rows_of(snapshot.reading.bot_status or EMPTY, name)
-    return _list_answer(name, rows, snapshot, gaps.bot_gap(snapshot.reading, name))
+    return _list_answer(ask, rows, snapshot, gaps.bot_gap(snapshot.reading, name))
 
 
 async def positions(ask: Ask) -> Response:
@@ -104,37 +108,38 @@ async def rejections(ask: Ask) -> Response:
     """What the guard refused, newest first, with every check's limit and value."""
     snapshot = ask.newest()
     rows = snapshot.reading.denials
-    return _list_answer("rejections", rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
+    return _list_answer(ask, rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
 
 
 async def incidents(ask: Ask) -> Response:
     """Flips of services, newest first."""
     snapshot = ask.newest()
     rows = views_api.incident_documents(snapshot.judgement)
-    return _list_answer("incidents", rows, snapshot, gaps.incident_gap(snapshot.judgement))
+    return _list_answer(ask, rows, snapshot, gaps.incident_gap(snapshot.judgement))
 
 
 async def equity(ask: Ask) -> Response:
     """The equity points, oldest first."""
     snapshot = ask.newest()
     rows = snapshot.reading.equity
-    return _list_answer("equity", rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
+    return _list_answer(ask, rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
 
 
 async def logs(ask: Ask) -> Response:
-    """The last lines of a service's log; `lines` 1 to 1000, `level` the lowest shown."""
-    wanted = ask.request.query_params.get("lines", str(LOG_LINES))
-    readable = wanted.isascii() and wanted.isdigit() and len(wanted) <= len(str(LINES_MAX))
-    if not readable or not 1 <= int(wanted) <= LINES_MAX:
-        raise RefusedRequest(Refusal(422, "bad_lines", f"lines must be 1 to {LINES_MAX}"))
-    level = ask.request.query_params.get("level", "")
-    if level and level.upper() not in LEVELS:
-        raise RefusedRequest(Refusal(422, "bad_level", f"level must be one of {', '.join(LEVELS)}"))
+    """The last lines of a service's log, of that level and above."""
+    wanted = ask.query()
     service = ask.request.path_params["service"]
-    found = await run_sync(tail, ask.site.log_dir, service, int(wanted), level)
+    found = await run_sync(tail, ask.site.log_dir, service, wanted["lines"], wanted["level"])
     if found is None:
         raise RefusedRequest(Refusal(404, "no_such_log", "there is no log of that name"))
-    return JSONResponse(views_api.finite({"service": service, "lines": found}))
+    return ask.answer(views_api.finite({"service": service, "lines": found}))
+
+
+def _level(value: object) -> str:
+    level = str(value).upper()
+    if level and level not in LEVELS:
+        raise ValueError(f"must be one of {', '.join(LEVELS)}")
+    return level
 
 
 async def events(ask: Ask) -> Response:
@@ -191,17 +196,39 @@ def _status_event(snapshot: Snapshot) -> str:
     )
 
 
+_LINES = Field("lines", bodies.count(1, LINES_MAX), required=False, default=LOG_LINES)
+_LEVEL = Field(
+    "level", Rule(_level, {"type": "string", "enum": ["", *LEVELS]}), required=False, default=""
+)
+_TEXT = Told("text/plain")
+_VERDICT = {200: told(answers.Health), 503: told(answers.Health)}
+_READY = dict.fromkeys((200, 503), Told(_HEALTH_TYPE, answers.Ready))
+
+
+def _reads(path: str, handler: Handler, shape: type[Shape]) -> Row:
+    """A row that shows money in one document; unknown before the first reading, or for ever."""
+    return Row("GET", path, Access.MONEY, handler, {200: told(shape)}, refuses=(503,))
+
+
 ROUTES = (
-    Row("GET", "/livez", Access.PUBLIC, livez),
-    Row("GET", "/readyz", Access.PUBLIC, readyz),
-    Row("GET", "/metrics", Access.PUBLIC, metrics),
-    Row("GET", "/api/system/health", Access.PUBLIC, health),
-    Row("GET", "/api/events", Access.MONEY, events),
-    Row("GET", "/api/unified/status", Access.MONEY, status),
-    Row("GET", "/api/unified/positions", Access.MONEY, positions),
-    Row("GET", "/api/unified/orders", Access.MONEY, orders),
-    Row("GET", "/api/unified/rejections", Access.MONEY, rejections),
-    Row("GET", "/api/unified/incidents", Access.MONEY, incidents),
-    Row("GET", "/api/unified/equity", Access.MONEY, equity),
-    Row("GET", "/api/unified/logs/{service}", Access.MONEY, logs),
+    Row("GET", "/livez", Access.PUBLIC, livez, {200: _TEXT}),
+    Row("GET", "/readyz", Access.PUBLIC, readyz, _READY, refuses=(503,)),
+    Row("GET", "/metrics", Access.PUBLIC, metrics, {200: _TEXT}, refuses=(503,)),
+    Row("GET", "/api/system/health", Access.PUBLIC, health, _VERDICT, refuses=(503,)),
+    Row("GET", "/api/events", Access.MONEY, events, {200: Told(EVENT_STREAM)}, refuses=(503,)),
+    _reads("/api/unified/status", status, answers.SystemStatus),
+    _reads("/api/unified/positions", positions, answers.Positions),
+    _reads("/api/unified/orders", orders, answers.Orders),
+    _reads("/api/unified/rejections", rejections, answers.Rejections),
+    _reads("/api/unified/incidents", incidents, answers.Incidents),
+    _reads("/api/unified/equity", equity, answers.Equity),
+    Row(
+        "GET",
+        "/api/unified/logs/{service}",
+        Access.MONEY,
+        logs,
+        {200: told(answers.LogLines)},
+        query=(_LINES, _LEVEL),
+        refuses=(404,),
+    ),
 )

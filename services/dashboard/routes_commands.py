@@ -6,17 +6,19 @@ import asyncio
 import re
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from services.dashboard import access, bodies, pages
 from services.dashboard.access import Access, Refusal
-from services.dashboard.bodies import Field
+from services.dashboard.answers import Closed, Outcome, ServiceOutcome
+from services.dashboard.bodies import BodyFault, Field, FieldFault
 from services.dashboard.commands import ServiceAction
-from services.dashboard.serving import Ask, RefusedRequest, Row, brake, read_fields, wants_page
+from services.dashboard.serving import Ask, RefusedRequest, Row, brake, told, wants_page
 from services.dashboard.views_api import finite
 from shared.models.commands import Answer, ClearWhat, CommandOutcome
 
 OWN_NAME = "dashboard"
+WORD_CHARACTERS_MAX = 20
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 _STATUS = {
     CommandOutcome.DONE: 200,
@@ -27,7 +29,6 @@ _STATUS = {
 STOP_IN_PLACE_STATUS = 202
 """The stop stands, but nobody has verified at the broker that working entries are gone."""
 _TITLES = {200: ("Done", "ok"), 202: ("Under way", "warn")}
-_OPTIONAL_REASON = Field("reason", bodies.reason, required=False, default="")
 
 
 def _who(ask: Ask) -> str:
@@ -36,19 +37,31 @@ def _who(ask: Ask) -> str:
     return f"http {ask.peer} ({way})"
 
 
+async def _confirmed(ask: Ask, word: str) -> dict[str, Any]:
+    """Return the fields of the body. A form of the page must bring the word that it asks for: a
+    click is made by mistake, a word is not. A script says what it wants by its token.
+    """
+    fields = await ask.fields()
+    _demand_word(ask, fields, word)
+    return fields
+
+
+def _demand_word(ask: Ask, fields: dict[str, Any], word: str) -> None:
+    is_page = ask.facts.has_session and not ask.facts.has_bearer
+    if is_page and fields["word"] != word:
+        raise BodyFault(FieldFault("word", f"must be {word}, to confirm"))
+
+
 async def emergency_stop(ask: Ask) -> Response:
     """Stop all new risk: 200 verified at the broker, 202 the stop stands but is unverified."""
-    fields = await read_fields(
-        ask.request,
-        Field("reason", bodies.reason),
-        Field("flatten", bodies.flag, required=False, default=False),
-    )
+    fields = await ask.fields()
     if fields["flatten"]:
         refused = brake(ask.request, ask.site, ask.facts) or access.refusal(
             Access.ACTION, ask.facts, ask.site.bound
         )
         if refused is not None:
             raise RefusedRequest(refused)
+        _demand_word(ask, fields, "FLATTEN")
     answer = await ask.site.commands.emergency_stop(fields["reason"], _who(ask), fields["flatten"])
     status = _STATUS[answer.outcome]
     if status != 200 and ask.site.is_stopped():
@@ -58,16 +71,7 @@ async def emergency_stop(ask: Ask) -> Response:
 
 async def clear_stop(ask: Ask) -> Response:
     """Let trading go on after a stop, by a named approver."""
-    fields = await read_fields(
-        ask.request,
-        Field("approver", bodies.person),
-        Field(
-            "what",
-            bodies.one_of(*(what.value for what in ClearWhat)),
-            required=False,
-            default=ClearWhat.STOP.value,
-        ),
-    )
+    fields = await _confirmed(ask, "CLEAR")
     by = _who(ask)
     answer = await ask.site.commands.run(
         lambda core: core.clear_stop(fields["approver"], fields["what"], by)
@@ -77,9 +81,7 @@ async def clear_stop(ask: Ask) -> Response:
 
 async def close_position(ask: Ask) -> Response:
     """Close one whole position; the answer holds the numbers of the close."""
-    fields = await read_fields(
-        ask.request, Field("symbol", bodies.symbol), Field("reason", bodies.reason)
-    )
+    fields = await _confirmed(ask, "CLOSE")
     by = _who(ask)
     answer = await ask.site.commands.run(
         lambda core: core.close_position(fields["symbol"], fields["reason"], by)
@@ -89,7 +91,7 @@ async def close_position(ask: Ask) -> Response:
 
 async def pause(ask: Ask) -> Response:
     """Take no new risk until resumed."""
-    fields = await read_fields(ask.request, _OPTIONAL_REASON)
+    fields = await ask.fields()
     by = _who(ask)
     answer = await ask.site.commands.run(lambda core: core.pause(by, fields["reason"]))
     return _command_answer(ask, answer)
@@ -97,7 +99,7 @@ async def pause(ask: Ask) -> Response:
 
 async def resume(ask: Ask) -> Response:
     """End a pause."""
-    fields = await read_fields(ask.request, _OPTIONAL_REASON)
+    fields = await _confirmed(ask, "RESUME")
     by = _who(ask)
     answer = await ask.site.commands.run(lambda core: core.resume(by, fields["reason"]))
     return _command_answer(ask, answer)
@@ -114,7 +116,7 @@ async def release_service(ask: Ask) -> Response:
 
 
 async def _service(ask: Ask, action: ServiceAction) -> Response:
-    fields = await read_fields(ask.request, _OPTIONAL_REASON)
+    fields = await ask.fields()
     name = ask.request.path_params["name"]
     if not _NAME.match(name):
         raise RefusedRequest(Refusal(404, "no_such_service", "there is no service of that name"))
@@ -152,7 +154,7 @@ def _command_answer(ask: Ask, answer: Answer) -> Response:
 def _answered(ask: Ask, status: int, detail: str, document: dict[str, Any]) -> Response:
     """Answer a program in JSON, a person with a page that leads back."""
     if not wants_page(ask.request):
-        return JSONResponse(document, status)
+        return ask.answer(document, status)
     title, tone = _TITLES.get(status, ("Not done", "bad"))
     shown = [
         (name.replace("_", " "), str(value))
@@ -163,12 +165,68 @@ def _answered(ask: Ask, status: int, detail: str, document: dict[str, Any]) -> R
     return HTMLResponse(page, status)
 
 
+_REASON = Field("reason", bodies.reason)
+_MAY_SAY_WHY = (Field("reason", bodies.reason, required=False, default=""),)
+_FLATTEN = Field("flatten", bodies.flag, required=False, default=False)
+_APPROVER = Field("approver", bodies.person)
+_WHAT = Field("what", bodies.one_of(*ClearWhat), required=False, default=ClearWhat.STOP.value)
+_SYMBOL = Field("symbol", bodies.symbol)
+_WORD = Field(
+    "word",
+    bodies.line(WORD_CHARACTERS_MAX, "What a form of the page asks for, to confirm."),
+    required=False,
+    default="",
+)
+
+_COMMAND = dict.fromkeys(_STATUS.values(), told(Outcome))
+_STOP = {**_COMMAND, STOP_IN_PLACE_STATUS: told(Outcome)}
+_CLOSE = dict.fromkeys(_STATUS.values(), told(Closed))
+_SERVICE = dict.fromkeys((200, 202, 409, 503), told(ServiceOutcome))
+
+_BASE, _SERVICES = "/api/unified", "/api/system/services/{name}"
 ROUTES = (
-    Row("POST", "/api/unified/emergency-stop", Access.STOP, emergency_stop),
-    Row("POST", "/api/unified/clear-stop", Access.ACTION, clear_stop),
-    Row("POST", "/api/unified/close-position", Access.ACTION, close_position),
-    Row("POST", "/api/unified/pause", Access.ACTION, pause),
-    Row("POST", "/api/unified/resume", Access.ACTION, resume),
-    Row("POST", "/api/system/services/{name}/restart", Access.ACTION, restart_service),
-    Row("POST", "/api/system/services/{name}/release", Access.ACTION, release_service),
+    Row(
+        "POST",
+        f"{_BASE}/emergency-stop",
+        Access.STOP,
+        emergency_stop,
+        _STOP,
+        (_REASON, _FLATTEN, _WORD),
+    ),
+    Row(
+        "POST",
+        f"{_BASE}/clear-stop",
+        Access.ACTION,
+        clear_stop,
+        _COMMAND,
+        (_APPROVER, _WHAT, _WORD),
+    ),
+    Row(
+        "POST",
+        f"{_BASE}/close-position",
+        Access.ACTION,
+        close_position,
+        _CLOSE,
+        (_SYMBOL, _REASON, _WORD),
+    ),
+    Row("POST", f"{_BASE}/pause", Access.ACTION, pause, _COMMAND, _MAY_SAY_WHY),
+    Row("POST", f"{_BASE}/resume", Access.ACTION, resume, _COMMAND, (*_MAY_SAY_WHY, _WORD)),
+    Row(
+        "POST",
+        f"{_SERVICES}/restart",
+        Access.ACTION,
+        restart_service,
+        _SERVICE,
+        _MAY_SAY_WHY,
+        refuses=(404,),
+    ),
+    Row(
+        "POST",
+        f"{_SERVICES}/release",
+        Access.ACTION,
+        release_service,
+        _SERVICE,
+        _MAY_SAY_WHY,
+        refuses=(404,),
+    ),
 )

@@ -4,29 +4,66 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from anyio.to_thread import run_sync
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.dashboard import pages
-from services.dashboard.access import Access
+from services.dashboard.access import Access, Refusal
 from services.dashboard.auth import SESSION_COOKIE, SESSION_S
-from services.dashboard.bodies import Field
+from services.dashboard.bodies import Field, Rule, one_of
+from services.dashboard.log_tail import LEVELS, LINES_MAX, SERVICE_NAME, tail
 from services.dashboard.serving import (
+    HTML,
     Ask,
     RefusedRequest,
     Row,
+    Told,
     guess_refusal,
-    read_fields,
+)
+from services.dashboard.snapshot import Snapshot
+from services.dashboard.views_log import (
+    LINES_ALONE,
+    LINES_ON_PAGE,
+    USUAL,
+    LogFilter,
+    LogView,
+    log_view,
 )
 
 TOKEN_CHARACTERS_MAX = 500
+FIND_CHARACTERS_MAX = 100
+SYMBOL_CHARACTERS_MAX = 12
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 async def page(ask: Ask) -> Response:
     """The whole page, rendered on the server; readable without script."""
-    facts = ask.facts
-    view = ask.newest().view
-    return HTMLResponse(pages.render_page(view, signed_in=facts.has_session))
+    snapshot = ask.newest()
+    log = await _log(ask, snapshot, USUAL, LINES_ON_PAGE)
+    symbol = ask.request.query_params.get("symbol", "")[:SYMBOL_CHARACTERS_MAX]
+    return HTMLResponse(
+        pages.render_page(snapshot.view, log, signed_in=ask.facts.has_session, symbol=symbol)
+    )
+
+
+async def log(ask: Ask) -> Response:
+    """The end of one log, filtered; the page's own script takes its lines from here."""
+    snapshot = ask.newest()
+    view = await _log(ask, snapshot, LogFilter(**ask.query()), LINES_ALONE)
+    return HTMLResponse(pages.render("log.html", log=view, tone=snapshot.view.verdict.tone))
+
+
+async def _log(ask: Ask, snapshot: Snapshot, wanted: LogFilter, count_max: int) -> LogView:
+    lines = await run_sync(tail, ask.site.log_dir, wanted.service, LINES_MAX, wanted.level)
+    services = [row.name for row in snapshot.view.services]
+    return log_view(wanted, lines, services, snapshot.reading.at, count_max)
+
+
+async def runbook(ask: Ask) -> Response:
+    """RUNBOOK.md, to which every next action points."""
+    latest = ask.site.hub.now()
+    tone = "warn" if latest is None else latest.view.verdict.tone
+    return HTMLResponse(pages.render("runbook.html", book=pages.book(), tone=tone))
 
 
 async def sign_in_form(_ask: Ask) -> Response:
@@ -36,7 +73,7 @@ async def sign_in_form(_ask: Ask) -> Response:
 
 async def sign_in(ask: Ask) -> Response:
     """Take the token, give a session cookie, go to the page."""
-    fields = await read_fields(ask.request, Field("token", _token))
+    fields = await ask.fields()
     peer = ask.peer
     if ask.site.keeper.wait_s(peer) > 0 or not ask.site.keeper.is_token(fields["token"]):
         raise RefusedRequest(guess_refusal(ask.site, peer))
@@ -62,6 +99,39 @@ def _token(value: object) -> str:
     return value.strip()
 
 
+_TOKEN = Rule(_token, {"type": "string", "minLength": 1, "maxLength": TOKEN_CHARACTERS_MAX})
+
+
+def _service(value: object) -> str:
+    if not isinstance(value, str) or not SERVICE_NAME.match(value):
+        raise ValueError("must be the name of a log")
+    return value
+
+
+def _find(value: object) -> str:
+    if not isinstance(value, str) or len(value) > FIND_CHARACTERS_MAX:
+        raise ValueError(f"must be at most {FIND_CHARACTERS_MAX} characters")
+    return value
+
+
+_LOG_FILTER = (
+    Field(
+        "service",
+        Rule(_service, {"type": "string", "pattern": SERVICE_NAME.pattern}),
+        required=False,
+        default=USUAL.service,
+    ),
+    Field("level", one_of(*LEVELS), required=False, default=USUAL.level),
+    Field(
+        "find",
+        Rule(_find, {"type": "string", "maxLength": FIND_CHARACTERS_MAX}),
+        required=False,
+        default="",
+    ),
+)
+_TO_THE_PAGE = {303: Told(HTML)}
+
+
 @lru_cache(maxsize=1)
 def _static_files() -> dict[str, tuple[bytes, str]]:
     """All static files by name, read once: a name from outside never becomes a path."""
@@ -76,16 +146,18 @@ async def static_file(ask: Ask) -> Response:
     """One of our own files."""
     found = _static_files().get(ask.request.path_params["name"])
     if found is None:
-        return Response("no such file\n", 404, media_type="text/plain")
+        raise RefusedRequest(Refusal(404, "no_such_file", "there is no file of that name"))
     content, media_type = found
     return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=300"})
 
 
 ROUTES = (
-    Row("GET", "/", Access.MONEY, page),
-    Row("GET", "/dashboard", Access.MONEY, page),
+    Row("GET", "/", Access.MONEY, page, refuses=(503,)),
+    Row("GET", "/dashboard", Access.MONEY, page, refuses=(503,)),
+    Row("GET", "/log", Access.MONEY, log, query=_LOG_FILTER, refuses=(503,)),
+    Row("GET", "/runbook", Access.PUBLIC, runbook),
     Row("GET", "/sign-in", Access.PUBLIC, sign_in_form),
-    Row("POST", "/sign-in", Access.PUBLIC, sign_in),
-    Row("POST", "/sign-out", Access.PUBLIC, sign_out),
-    Row("GET", "/static/{name}", Access.PUBLIC, static_file),
+    Row("POST", "/sign-in", Access.PUBLIC, sign_in, _TO_THE_PAGE, (Field("token", _TOKEN),)),
+    Row("POST", "/sign-out", Access.PUBLIC, sign_out, _TO_THE_PAGE),
+    Row("GET", "/static/{name}", Access.PUBLIC, static_file, {200: Told("*/*")}, refuses=(404,)),
 )

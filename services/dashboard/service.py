@@ -18,6 +18,7 @@ from services.dashboard.access import Bound
 from services.dashboard.app import make_app
 from services.dashboard.auth import Keeper, token_of_file
 from services.dashboard.commands import Commands
+from services.dashboard.documents import problem_sentences
 from services.dashboard.listen import (
     DRAIN_S,
     StoppableServer,
@@ -96,11 +97,12 @@ async def _serve(
     listener: socket.socket,
 ) -> None:
     mode = settings.trading_mode.value
-    hub = Hub(clock, mode)
+    hub = Hub(clock)
     port = int(listener.getsockname()[1])
+    sources = Sources(settings.state, settings.logs, clock)
     running = Running(
         hub,
-        SnapshotMaker(Sources(settings.state, clock).read, pages.render_section, mode),
+        SnapshotMaker(sources.read, pages.render_section, mode),
         Notifier.from_environment(),
         port,
     )
@@ -180,7 +182,7 @@ def _make(maker: SnapshotMaker, with_fragments: bool) -> Snapshot:
 
 def _beat(running: Running, snapshot: Snapshot) -> Beat:
     """Our own word: DEGRADED while something that should be readable is not."""
-    problems = snapshot.view.problems
+    problems = problem_sentences(snapshot.reading)
     return Beat(
         progress=snapshot.number,
         health="DEGRADED" if problems else "OK",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from services.dashboard import access, bodies, pages
 from services.dashboard.access import Access, Bound, Facts, Refusal
+from services.dashboard.answer_fields import Shape, shaped
+from services.dashboard.answers import FieldProblem, Problem
 from services.dashboard.auth import SESSION_COOKIE, Keeper
 from services.dashboard.commands import Commands
 from services.dashboard.snapshot import Hub, Snapshot
@@ -22,6 +26,8 @@ from shared.telemetry.logs import log_event
 
 BODY_DEADLINE_S = 10.0
 _FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
+JSON = "application/json"
+HTML = "text/html"
 
 logger = logging.getLogger("dashboard")
 
@@ -38,6 +44,8 @@ class Site:
     configured_mode: str
     is_stopped: Callable[[], bool]
     """Whether the emergency-stop file exists at this moment."""
+    body_within_s: float = BODY_DEADLINE_S
+    """So long a body may take to arrive whole."""
     running: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def background(self, work: asyncio.Future[Any]) -> None:
@@ -47,12 +55,32 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer is made of. Without a shape it is of the media type and no more is said."""
+
+    media_type: str
+    shape: type[Shape] | None = None
+
+    def body(self, document: dict[str, Any]) -> bytes:
+        """Return the document in the shape; raises TypeError where none is promised."""
+        if self.shape is None:
+            raise TypeError(f"no document is promised as {self.media_type}")
+        return shaped(self.shape, document)
+
+
+def told(shape: type[Shape]) -> Told:
+    """An answer in JSON of that shape."""
+    return Told(JSON, shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One request that may be served, with the site and what is known of who asks."""
 
     request: Request
     site: Site
     facts: Facts
+    row: Row
 
     @property
     def peer(self) -> str:
@@ -66,18 +94,44 @@ class Ask:
             raise RefusedRequest(Refusal(503, "starting", "the dashboard has read nothing yet"))
         return snapshot
 
+    async def fields(self) -> dict[str, Any]:
+        """Return the checked fields of the body; raises BodyFault or RefusedRequest."""
+        raw = await _whole_body(self.request, self.site.body_within_s)
+        return bodies.checked(bodies.read_body(raw), self.row.body)
+
+    def query(self) -> dict[str, Any]:
+        """Return the checked fields behind the question mark; raises BodyFault. What we do not
+        know there is nobody's fault.
+        """
+        names = {entry.name for entry in self.row.query}
+        given = {name: text for name, text in self.request.query_params.items() if name in names}
+        return bodies.checked(given, self.row.query)
+
+    def answer(self, document: dict[str, Any], status: int = 200) -> Response:
+        """Return the document in the shape that the row promises for the status."""
+        promised = self.row.answers[status]
+        return Response(promised.body(document), status, media_type=promised.media_type)
+
 
 Handler = Callable[[Ask], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the route table."""
+    """One row of the route table. What is said here is what the handler works with and what the
+    published schema says.
+    """
 
     method: str
     path: str
     access: Access
     handler: Handler
+    answers: Mapping[int, Told] = field(default_factory=lambda: {200: Told(HTML)})
+    """Status to what it tells, refusals not among them."""
+    body: tuple[bodies.Field, ...] = ()
+    query: tuple[bodies.Field, ...] = ()
+    refuses: tuple[int, ...] = ()
+    """Statuses of refusals, beyond those that follow from the access, the body and the query."""
 
 
 def endpoint(row: Row, site: Site) -> Callable[[Request], Awaitable[Response]]:
@@ -97,7 +151,7 @@ def endpoint(row: Row, site: Site) -> Callable[[Request], Awaitable[Response]]:
             )
             return refusal_answer(request, refused)
         try:
-            return await row.handler(Ask(request, site, facts))
+            return await row.handler(Ask(request, site, facts, row))
         except bodies.BodyFault as fault:
             return body_fault_answer(request, fault)
         except RefusedRequest as refusal:
@@ -164,19 +218,16 @@ def guess_refusal(site: Site, peer: str) -> Refusal:
     return Refusal(401, "wrong_token", "that is not the dashboard token")
 
 
-async def read_fields(request: Request, *fields: bodies.Field) -> dict[str, Any]:
-    """Return the checked fields of the body; raises BodyFault or RefusedRequest.
-
-    A body that is too large is refused before it is read whole, one that dribbles after a
+async def _whole_body(request: Request, within_s: float) -> bytes:
+    """A body that is too large is refused before it is read whole, one that dribbles after a
     deadline.
     """
     try:
-        raw = await asyncio.wait_for(_bounded_body(request), BODY_DEADLINE_S)
+        return await asyncio.wait_for(_bounded_body(request), within_s)
     except TimeoutError:
         raise RefusedRequest(Refusal(408, "slow_body", "the body came too slowly")) from None
     except ClientDisconnect:
         raise RefusedRequest(Refusal(400, "cut_body", "the body broke off")) from None
-    return bodies.checked(bodies.read_body(raw), fields)
 
 
 async def _bounded_body(request: Request) -> bytes:
@@ -192,7 +243,7 @@ async def _bounded_body(request: Request) -> bytes:
 
 def wants_page(request: Request) -> bool:
     """Whether the answer goes to a person's browser, not to a program."""
-    return "text/html" in request.headers.get("accept", "")
+    return HTML in request.headers.get("accept", "")
 
 
 def refusal_answer(request: Request, refused: Refusal) -> Response:
@@ -201,14 +252,25 @@ def refusal_answer(request: Request, refused: Refusal) -> Response:
     if wants_page(request):
         page = pages.render("sign_in.html", message=refused.message, status=refused.status)
         return HTMLResponse(page, refused.status, headers)
-    document = {"error": refused.code, "message": refused.message}
-    return JSONResponse(document, refused.status, headers)
+    problem = {"error": refused.code, "message": refused.message}
+    return Response(shaped(Problem, problem), refused.status, headers, JSON)
+
+
+def lost_answer(_request: Request, lost: Exception) -> Response:
+    """Return what is said where no route is, or none for that method."""
+    status, headers = (
+        (lost.status_code, lost.headers) if isinstance(lost, HTTPException) else (404, None)
+    )
+    phrase = HTTPStatus(status).phrase
+    problem = {"error": phrase.lower().replace(" ", "_"), "message": f"{phrase}: see docs/HTTP.md"}
+    return Response(shaped(Problem, problem), status, dict(headers or {}), JSON)
 
 
 def body_fault_answer(request: Request, fault: bodies.BodyFault) -> Response:
     """Return 422 naming every wrong field."""
-    faults = [{"field": entry.field, "problem": entry.problem} for entry in fault.faults]
     if wants_page(request):
         page = pages.render("answer.html", title="Not done", tone="bad", detail=str(fault), rows=())
         return HTMLResponse(page, 422)
-    return JSONResponse({"error": "bad_body", "message": str(fault), "fields": faults}, 422)
+    fields = [FieldProblem(field=one.field, problem=one.problem) for one in fault.faults]
+    problem = {"error": "bad_fields", "message": str(fault), "fields": fields}
+    return Response(shaped(Problem, problem), 422, media_type=JSON)

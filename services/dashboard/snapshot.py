@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from services.dashboard.documents import Reading
 from services.dashboard.views import PageView, page_view
@@ -12,32 +13,43 @@ from shared.clock import Clock
 from shared.health.judge import Judgement, judge_document
 
 SECTIONS = (
+    "bar",
     "verdict",
     "account",
-    "curve",
-    "services",
     "positions",
+    "services",
+    "curve",
     "limits",
+    "incidents",
+    "protection",
     "feeds",
+    "breakers",
+    "budgets",
     "orders",
     "trades",
     "denials",
-    "incidents",
+    "strategies",
+    "drills",
 )
 """The parts of the page that change by themselves; each is templates/sections/NAME.html."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
-    """One reading, judged and turned into view values."""
+    """One reading, judged."""
 
     number: int
     """Rises by one with each refresh."""
     reading: Reading
     judgement: Judgement
-    view: PageView
+    configured_mode: str
     fragments: Mapping[str, str] = field(default_factory=dict)
     """Section to its HTML; empty when nobody listens to the stream."""
+
+    @cached_property
+    def view(self) -> PageView:
+        """The page's values. Most answers need none: the curve alone costs more than they do."""
+        return page_view(self.reading, self.judgement, self.configured_mode)
 
 
 class SnapshotMaker:
@@ -55,17 +67,18 @@ class SnapshotMaker:
         self._number = 0
 
     def make(self, *, with_fragments: bool) -> Snapshot:
-        """Read, judge and view everything anew."""
+        """Read and judge everything anew; view it when somebody listens."""
         reading = self._read()
         judgement = judge_document(
             reading.health, boot_id=reading.boot_id, boottime_s=reading.boottime_s
         )
-        view = page_view(reading, judgement, self._mode)
-        fragments: dict[str, str] = {}
-        if with_fragments:
-            fragments = {name: self._render_section(name, view) for name in SECTIONS}
         self._number += 1
-        return Snapshot(self._number, reading, judgement, view, fragments)
+        fragments: dict[str, str] = {}
+        snapshot = Snapshot(self._number, reading, judgement, self._mode, fragments)
+        if with_fragments:
+            view = snapshot.view
+            fragments.update((name, self._render_section(name, view)) for name in SECTIONS)
+        return snapshot
 
 
 class Hub:
@@ -74,9 +87,8 @@ class Hub:
     A slow stream never holds anything up: it just finds a newer snapshot when it comes back.
     """
 
-    def __init__(self, clock: Clock, configured_mode: str) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._mode = configured_mode
         self._latest: Snapshot | None = None
         self._changed = asyncio.Event()
         self.listeners = 0
@@ -123,5 +135,4 @@ class Hub:
         judgement = judge_document(
             reading.health, boot_id=reading.boot_id, boottime_s=reading.boottime_s
         )
-        view = page_view(reading, judgement, self._mode)
-        return replace(latest, reading=reading, judgement=judgement, view=view)
+        return replace(latest, reading=reading, judgement=judgement)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.dashboard.documents import Document, EmergencyStop, Reading
+from services.dashboard.log_tail import last_lines
 from shared.clock import Clock
-from shared.config.paths import StatePaths
+from shared.config.paths import LogPaths, StatePaths
 from shared.errors import SchemaFault, SystemFault, TransientFault
 from shared.persistence.atomic_file import Missing, read_document
 from shared.persistence.document import parse_object
@@ -22,6 +23,8 @@ BOT_STATUS_VERSION = 1
 EQUITY_POINTS_MAX = 5_000
 DENIALS_MAX = 100
 TRADES_MAX = 100
+DRILLS_MAX = 500
+CHAOS_LINES_MAX = 20
 
 Found = TypeVar("Found")
 
@@ -36,11 +39,34 @@ class _Ledger:
     trades: tuple[Document, ...] = ()
 
 
-class Sources:
-    """One reader of the state folder. Blocking; used by one thread."""
+class _LinesFile:
+    """The last lines of a file of JSON lines, read again only when the file has changed."""
 
-    def __init__(self, paths: StatePaths, clock: Clock) -> None:
+    def __init__(self, path: Path, count_max: int) -> None:
+        self._path, self._count_max = path, count_max
+        self._signature = (0, 0)
+        self._lines: tuple[Document, ...] = ()
+
+    def read(self) -> tuple[Document, ...]:
+        """Return them, oldest first; none without a file. Raises TransientFault when there is a
+        file that cannot be read.
+        """
+        signature = _signature(self._path)
+        if signature != self._signature:
+            lines = last_lines(self._path) if any(signature) else []
+            if lines is None:
+                raise TransientFault(f"{self._path.name} cannot be read as a plain file")
+            self._lines, self._signature = tuple(lines[-self._count_max :]), signature
+        return self._lines
+
+
+class Sources:
+    """One reader of the folders of state and logs. Blocking; used by one thread."""
+
+    def __init__(self, paths: StatePaths, logs: LogPaths, clock: Clock) -> None:
         self._paths = paths
+        self._drills = _LinesFile(logs.drills / "history.jsonl", DRILLS_MAX)
+        self._chaos = _LinesFile(logs.service("chaos"), CHAOS_LINES_MAX)
         self._clock = clock
         self._stop = EmergencyStopFile(paths.emergency_stop)
         self._reader = LedgerReader(paths.ledger)
@@ -67,6 +93,8 @@ class Sources:
             equity=self._ledger.equity,
             denials=self._ledger.denials,
             trades=self._ledger.trades,
+            drills=self._attempt("drills/history.jsonl", self._drills.read, ()),
+            chaos=self._attempt("chaos.jsonl", self._chaos.read, ()),
             problems=self._problems,
         )
 

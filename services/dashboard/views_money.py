@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from services.dashboard import formats
 from services.dashboard.documents import (
     Reading,
     bot_status_age_s,
     is_bot_status_fresh,
+    sees_broker,
 )
 from services.dashboard.gaps import NO_NUMBERS
 from services.dashboard.tolerant import (
@@ -17,7 +20,6 @@ from services.dashboard.tolerant import (
     Row,
     count_of,
     flag_of,
-    integer_of,
     known_rows,
     moment_of,
     number_of,
@@ -27,6 +29,16 @@ from services.dashboard.tolerant import (
 
 USE_WARN_PCT = Decimal(80)
 """From here a limit's bar asks for a look; the guard itself acts at 100."""
+
+
+_LIMIT_FORMS: Mapping[str, Callable[[Decimal | None], str]] = {
+    "daily_loss": formats.money,
+    "drawdown_pct": partial(formats.percent, places=2),
+    "gross_exposure": formats.money,
+    "largest_position": formats.money,
+    "open_positions": formats.quantity,
+}
+"""Limit to the unit that it is counted in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,6 @@ class AccountView:
     trades_detail: str
     win_rate: str
     drawdown: str
-    coverage: str
-    coverage_tone: str
-    unknown_outcomes: int
     market: str
     fresh: bool
     note: str
@@ -63,6 +72,7 @@ class PositionRow:
     price: str
     value: str
     pnl: str
+    pnl_pct: str
     direction: str
     stop: str
     target: str
@@ -98,9 +108,8 @@ def account_view(reading: Reading) -> AccountView:
     """Return the tiles on top of the money part."""
     status: Row = reading.bot_status if reading.bot_status is not None else EMPTY
     day, total = number_of(status, "day_pnl"), number_of(status, "total_pnl")
-    coverage = number_of(status, "coverage_pct")
     positions = known_rows(status, "positions")
-    fresh = is_bot_status_fresh(reading)
+    seen = sees_broker(reading)
     return AccountView(
         account_id=text_of(status, "account_id", formats.NOTHING),
         equity=formats.money(number_of(status, "equity")),
@@ -114,12 +123,9 @@ def account_view(reading: Reading) -> AccountView:
         trades_detail=_trades_detail(status),
         win_rate=formats.percent(number_of(status, "win_rate")),
         drawdown=formats.percent(number_of(status, "max_drawdown_pct"), 2),
-        coverage=formats.NOTHING if coverage is None else f"{coverage:.0f} %",
-        coverage_tone="ok" if coverage is not None and coverage >= 100 else "bad",
-        unknown_outcomes=integer_of(status, "unknown_outcomes"),
         market=_market(status),
-        fresh=fresh,
-        note="" if fresh else _old_numbers_note(reading),
+        fresh=seen,
+        note="" if seen else _old_numbers_note(reading),
     )
 
 
@@ -139,6 +145,8 @@ def _market(status: Row) -> str:
 
 
 def _old_numbers_note(reading: Reading) -> str:
+    if is_bot_status_fresh(reading):
+        return "The broker cannot be asked: these numbers are what it said last."
     if reading.bot_status is None:
         why = reading.problems.get("bot_status.json", NO_NUMBERS)
         return f"There are no numbers: {why}."
@@ -152,11 +160,11 @@ def _old_numbers_note(reading: Reading) -> str:
 
 def position_rows(reading: Reading) -> tuple[PositionRow, ...]:
     """Return the open positions in the bot's order."""
-    fresh = is_bot_status_fresh(reading)
-    return tuple(_position_row(row, fresh) for row in rows_of(reading.bot_status, "positions"))
+    seen = sees_broker(reading)
+    return tuple(_position_row(row, seen) for row in rows_of(reading.bot_status, "positions"))
 
 
-def _position_row(row: Row, fresh: bool) -> PositionRow:
+def _position_row(row: Row, seen: bool) -> PositionRow:
     confirmed = flag_of(row, "stop_confirmed") is True
     words = {
         (True, True): ("stop confirmed at broker", "ok"),
@@ -164,7 +172,8 @@ def _position_row(row: Row, fresh: bool) -> PositionRow:
         (False, True): ("confirmed when last heard", "warn"),
         (False, False): ("NOT confirmed when last heard", "bad"),
     }
-    stop_word, stop_tone = words[fresh, confirmed]
+    gain_pct = number_of(row, "unrealized_pnl_pct")
+    stop_word, stop_tone = words[seen, confirmed]
     return PositionRow(
         symbol=text_of(row, "symbol", formats.NOTHING),
         qty=formats.quantity(number_of(row, "qty")),
@@ -172,6 +181,7 @@ def _position_row(row: Row, fresh: bool) -> PositionRow:
         price=formats.money(number_of(row, "current_price")),
         value=formats.money(number_of(row, "market_value")),
         pnl=formats.signed_money(number_of(row, "unrealized_pnl")),
+        pnl_pct="" if gain_pct is None else formats.signed_percent(gain_pct),
         direction=formats.direction(number_of(row, "unrealized_pnl")),
         stop=formats.money(number_of(row, "stop_price")),
         target=formats.money(number_of(row, "target_price")),
@@ -186,17 +196,24 @@ def limit_rows(status: Row) -> tuple[LimitRow, ...]:
     rows: list[LimitRow] = []
     for row in rows_of(status, "limits"):
         use = number_of(row, "used_pct")
+        name = text_of(row, "name", formats.NOTHING)
         rows.append(
             LimitRow(
-                name=text_of(row, "name", formats.NOTHING).replace("_", " "),
-                limit=text_of(row, "limit", formats.NOTHING),
-                used=text_of(row, "used", formats.NOTHING),
+                name=name.removesuffix("_pct").replace("_", " "),
+                limit=_amount(row, "limit", name),
+                used=_amount(row, "used", name),
                 used_pct=formats.NOTHING if use is None else f"{use:.0f} %",
                 bar=0 if use is None else int(max(Decimal(0), min(Decimal(100), use))),
                 tone=_use_tone(use),
             )
         )
     return tuple(rows)
+
+
+def _amount(row: Row, key: str, name: str) -> str:
+    """The number in its own unit; as it was told where we do not know the limit."""
+    form = _LIMIT_FORMS.get(name)
+    return text_of(row, key, formats.NOTHING) if form is None else form(number_of(row, key))
 
 
 def _use_tone(use: Decimal | None) -> str:

@@ -190,7 +190,7 @@ class Chat:
     def _done(self, gesture: Gesture) -> Answer:
         core, by, why = self._core, gesture.by, gesture.reason
         if gesture.command == "stop":
-            return core.emergency_stop(why, by, gesture.flatten)
+            return core.emergency_stop(why, by, gesture.flatten, gesture.include_external)
         if gesture.command == "close":
             return core.close_position(gesture.symbol, why, by)
         return core.pause(by, why) if gesture.command == "pause" else core.resume(by, why)

@@ -17,7 +17,7 @@ WRONG_CODES_MAX = 3
 TEXT_CHARACTERS_MAX = 500
 ACTING = ("pause", "resume", "stop", "close")
 CONFIRM = "yes"
-FLATTEN = "flatten"
+FLATTEN, INCLUDE_EXTERNAL = "flatten", "include-external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Gesture:
     reason: str
     symbol: str = ""
     flatten: bool = False
+    include_external: bool = False
 
     @property
     def is_dangerous(self) -> bool:
@@ -51,6 +52,8 @@ class Gesture:
         """What it will do, and what it will not."""
         if self.command == "close":
             return f"close the whole position of {self.symbol}; nothing else is touched"
+        if self.include_external:
+            return "stop all trading and close EVERY position of the account, those not ours too"
         if self.flatten:
             return "stop all trading and close every position of ours at the market"
         if self.command == "stop":
@@ -140,12 +143,14 @@ def _confirmed(said: Said, pending: Pending | None, now_s: float) -> Decision:
 def _gesture(said: Said) -> Gesture | str:
     """Return the gesture, or the sentence that says what is missing."""
     words = list(said.words)
-    symbol, flatten = "", False
+    symbol, flatten, is_all = "", False, False
     if said.command == "close":
         if not words:
             return "Which one? /close SYMBOL and why."
         symbol = words.pop(0).upper()
     if said.command == "stop" and words and words[0].lower() == FLATTEN:
         flatten = bool(words.pop(0))
+        is_all = bool(words) and words[0].lower() == INCLUDE_EXTERNAL
+        words = words[is_all:]
     reason = " ".join(words)[:TEXT_CHARACTERS_MAX] or "said in the chat"
-    return Gesture(said.command, said.by, reason, symbol, flatten)
+    return Gesture(said.command, said.by, reason, symbol, flatten, is_all)

@@ -151,7 +151,7 @@ class Loop:
                 self._memory = outbox.delivered(self._memory, delivery.message_id, channel)
                 self._delivery_problems.pop(channel, None)
                 continue
-            self._memory = outbox.refused(self._memory, delivery.message_id, now_s)
+            self._memory = outbox.refused(self._memory, delivery.message_id, channel, now_s)
             self._delivery_problems[channel] = delivery.problem
             log_event(
                 self._logger,

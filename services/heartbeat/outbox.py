@@ -31,11 +31,17 @@ class Message:
     body: str
     severity: Severity
     channels: tuple[str, ...]
-    attempts: int = 0
-    next_try_s: float = 0.0
-    """Seconds since boot before which it is not tried again."""
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    """Channel to how often it did not take the message: one that is down delays no other."""
+    not_before_s: Mapping[str, float] = field(default_factory=dict)
+    """Channel to the seconds since boot before which it is not tried again."""
     held: bool = False
     """It waits for the end of the quiet hours."""
+
+    @property
+    def attempts(self) -> int:
+        """How often the worst channel has refused it."""
+        return max(self.refusals.values(), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def released(memory: Memory) -> Memory:
         if last is not None and message.held and _may_join(last, message):
             kept[-1] = _joined(last, loose)
         else:
-            kept.append(loose if not message.held else replace(loose, next_try_s=0.0))
+            kept.append(loose if not message.held else replace(loose, not_before_s={}))
     return replace(memory, outbox=tuple(kept))
 
 
@@ -130,7 +136,8 @@ def due(memory: Memory, channel: str, now_s: float) -> Message | None:
     """Return the oldest message that the channel has not taken and that may be tried now."""
     for message in memory.outbox:
         is_held = message.held and channel != LOG
-        if channel in message.channels and message.next_try_s <= now_s and not is_held:
+        is_time = message.not_before_s.get(channel, 0.0) <= now_s
+        if channel in message.channels and is_time and not is_held:
             return message
     return None
 
@@ -139,28 +146,28 @@ def delivered(memory: Memory, message_id: str, channel: str) -> Memory:
     """Return the memory after the channel has taken the message."""
     kept: list[Message] = []
     for message in memory.outbox:
-        if message.id != message_id:
-            kept.append(message)
-            continue
-        channels = tuple(name for name in message.channels if name != channel)
-        if channels:
-            kept.append(replace(message, channels=channels))
+        taken = (channel,) if message.id == message_id else ()
+        if left := tuple(name for name in message.channels if name not in taken):
+            kept.append(replace(message, channels=left))
     return replace(memory, outbox=tuple(kept))
 
 
-def refused(memory: Memory, message_id: str, now_s: float) -> Memory:
-    """Return the memory after a failed try: it is tried again after a growing, capped pause."""
-    outbox = tuple(
-        replace(
+def refused(memory: Memory, message_id: str, channel: str, now_s: float) -> Memory:
+    """Return the memory after a failed try of that channel: it is tried again after a growing,
+    capped pause.
+    """
+
+    def once_more(message: Message) -> Message:
+        before = message.refusals.get(channel, 0)
+        pause_s = min(PAUSE_MAX_S, FIRST_PAUSE_S * 2.0 ** min(before, 16))
+        return replace(
             message,
-            attempts=message.attempts + 1,
-            next_try_s=now_s + min(PAUSE_MAX_S, FIRST_PAUSE_S * 2.0 ** min(message.attempts, 16)),
+            refusals={**message.refusals, channel: before + 1},
+            not_before_s={**message.not_before_s, channel: now_s + pause_s},
         )
-        if message.id == message_id
-        else message
-        for message in memory.outbox
-    )
-    return replace(memory, outbox=outbox)
+
+    outbox = (once_more(one) if one.id == message_id else one for one in memory.outbox)
+    return replace(memory, outbox=tuple(outbox))
 
 
 def readdressed(memory: Memory, channels: tuple[str, ...]) -> Memory:
@@ -230,7 +237,7 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             name: replace(trouble, began_s=now_s, said_s=now_s, quiet_s=None)
             for name, trouble in memory.troubles.items()
         },
-        outbox=tuple(replace(message, next_try_s=0.0) for message in memory.outbox),
+        outbox=tuple(replace(message, not_before_s={}) for message in memory.outbox),
     )
 
 
@@ -247,7 +254,10 @@ def _not_ahead(memory: Memory, now_s: float) -> Memory:
         memory,
         troubles={name: past(trouble) for name, trouble in memory.troubles.items()},
         outbox=tuple(
-            replace(message, next_try_s=min(message.next_try_s, latest_s))
+            replace(
+                message,
+                not_before_s={n: min(at_s, latest_s) for n, at_s in message.not_before_s.items()},
+            )
             for message in memory.outbox
         ),
     )
@@ -283,7 +293,7 @@ def _message(row: Mapping[str, Any]) -> Message:
         body=str(row["body"]),
         severity=Severity(row["severity"]),
         channels=tuple(str(name) for name in row["channels"]),
-        attempts=int(row["attempts"]),
-        next_try_s=float(row["next_try_s"]),
+        refusals={str(name): int(count) for name, count in row.get("refusals", {}).items()},
+        not_before_s={str(n): float(time_s) for n, time_s in row.get("not_before_s", {}).items()},
         held=row.get("held") is True,
     )

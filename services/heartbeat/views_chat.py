@@ -22,7 +22,8 @@ HELP = """\
 In two steps:
 /resume [why] open new positions again
 /close SYMBOL [why] close a whole position
-/stop flatten [why] stop, and close everything
+/stop flatten [why] stop, and close everything of ours
+/stop flatten include-external [why] the same, and what is not ours
 An emergency stop is cleared on the machine only: clear-stop."""
 
 Row = Mapping[str, Any]

@@ -14,14 +14,15 @@ from services.supervisor.locks import LockHeld, ProcessLock
 from shared.clock import Clock, SystemClock, utc_text
 from shared.config.paths import StatePaths
 from shared.errors import SystemFault, failure_class_of_exit_code
-from shared.health.codes import CODE_OF_CLASS
+from shared.health.codes import CODE_OF_CLASS, see
 from shared.health.rollup import HALTED
 from shared.models.health import SCHEMA_VERSION, VALID_S, ExitClass, HealthCode, Status
 from shared.persistence.atomic_file import write_document
 
-NEXT_ACTION = (
+NEXT_ACTION = see(
     "The operator mends what the reason names and starts the system again; "
-    "where services still run, their guardian tries it by itself."
+    "where services still run, their guardian tries it by itself.",
+    "failed-start",
 )
 
 

@@ -113,6 +113,11 @@ class LogPaths:
         """Folder of the vendors' shapes, day by day."""
         return self.root / "contracts"
 
+    @property
+    def drills(self) -> Path:
+        """Folder of the drills' reports, with their history.jsonl."""
+        return self.root / "drills"
+
     def service(self, name: str) -> Path:
         """The JSON log of a service."""
         return self.root / f"{name}.jsonl"

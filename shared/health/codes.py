@@ -27,14 +27,17 @@ _CODE_ORDER = (
 RUNBOOK = "RUNBOOK.md"
 
 
-def _see(sentence: str, section: str) -> str:
+def see(sentence: str, section: str) -> str:
     """Return the sentence with the section of the runbook that says more."""
     return f"{sentence} See {RUNBOOK}#{section}."
 
 
 _WHO_ACTS: dict[HealthCode, str] = {
     HealthCode.OK: "Nobody needs to act.",
-    HealthCode.DEGRADED: "Nobody needs to act yet: the system is healing or holding back.",
+    HealthCode.DEGRADED: (
+        "Nobody needs to act yet: the system is healing or holding back; "
+        "only what is parked waits for its release."
+    ),
     HealthCode.FAILED: "The operator reads the service's log, mends the cause and releases it.",
     HealthCode.FAILED_CONFIG: "The operator mends the settings or credentials, then releases it.",
     HealthCode.FAILED_API_SCHEMA: "A developer mends the contract that broke, then releases it.",
@@ -43,11 +46,11 @@ _WHO_ACTS: dict[HealthCode, str] = {
 }
 
 NEXT_ACTION: dict[HealthCode, str] = {
-    code: _see(sentence, str(code).lower()) for code, sentence in _WHO_ACTS.items()
+    code: see(sentence, str(code).lower()) for code, sentence in _WHO_ACTS.items()
 }
 """Who does what, in one sentence, and where the whole of it stands."""
 
-CLEAR_STOP = _see(
+CLEAR_STOP = see(
     "The operator settles the reason of the emergency stop, then gives clear-stop.",
     "emergency-stop",
 )

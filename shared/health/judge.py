@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from shared.health.codes import see
 from shared.models.health import SCHEMA_VERSION, VALID_S, HealthCode, Status
 
 CLOCK_SLACK_S = 0.5
@@ -67,7 +68,8 @@ def _failed(
     document: dict[str, Any] | None = None,
 ) -> Judgement:
     code = str(HealthCode.FAILED)
-    return Judgement(Status.FAILED, code, reason, _RESTART_IT, age_s, document, standing)
+    next_action = see(_RESTART_IT, str(standing))
+    return Judgement(Status.FAILED, code, reason, next_action, age_s, document, standing)
 
 
 def judge_document(raw: bytes | None, *, boot_id: str, boottime_s: float) -> Judgement:

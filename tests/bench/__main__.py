@@ -17,6 +17,7 @@ from tests.bench.frame import Row
 BENCHES = (
     "backtest",
     "commit",
+    "dashboard",
     "decision",
     "doors",
     "exchange",

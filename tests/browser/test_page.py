@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,92 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from shared.models.commands import Command, CommandOutcome
 from tests.support import documents as sample
-from tests.support.browser import open_browser
-from tests.support.dashboard import Dashboard, put, running_dashboard
+from tests.support.dashboard import put
 from tests.support.dashboard_peers import answering_bot, fill_ledger
+from tests.support.living_page import WAIT_MS, Rest, opened
 
 pytestmark = pytest.mark.integration
-
-WAIT_MS = 12_000
-
-
-@dataclass
-class Rest:
-    """Plays supervisor and bot: writes their documents anew every half second."""
-
-    page: Dashboard
-    health: dict[str, Any] = field(default_factory=dict)
-    status: dict[str, Any] = field(default_factory=dict)
-    turn: threading.Lock = field(default_factory=threading.Lock)
-
-    def write(self) -> None:
-        """Write both once and wait until they are seen."""
-        with self.turn:
-            self.page.write_status(**self.status)
-            self.page.write_health(**self.health)
-
-    @contextmanager
-    def frozen_page(self) -> Iterator[None]:
-        """Meanwhile the dashboard's process stands still, its connections open."""
-        with self.turn:
-            self.page.freeze()
-            try:
-                yield
-            finally:
-                self.page.thaw()
-
-    def run(self, stop: threading.Event) -> None:
-        """Keep them fresh."""
-        while not stop.wait(0.5):
-            self.write()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    with open_browser() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rest]:
-    """One dashboard process with living documents around it."""
-    with running_dashboard(tmp_path_factory.mktemp("page")) as page:
-        rest = Rest(page)
-        rest.write()
-        stop = threading.Event()
-        thread = threading.Thread(target=rest.run, args=(stop,))
-        thread.start()
-        try:
-            yield rest
-        finally:
-            stop.set()
-            thread.join(timeout=10)
-
-
-@pytest.fixture
-def rest(system: Rest) -> Iterator[Rest]:
-    """The living documents, healthy at the beginning."""
-    system.health, system.status = {}, {}
-    system.write()
-    yield system
-    (system.page.state / "emergency_stop").unlink(missing_ok=True)
-
-
-@contextmanager
-def opened(browser: Browser, rest: Rest, **options: Any) -> Iterator[Page]:
-    """The page in a fresh context; fails on any console error or uncaught exception."""
-    context = browser.new_context(base_url=f"http://127.0.0.1:{rest.page.port}", **options)
-    problems: list[str] = []
-    page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.goto("/")
-    try:
-        yield page
-        assert problems == []
-    finally:
-        context.close()
 
 
 def shot(page: Page, folder: Path, name: str) -> None:
@@ -139,7 +56,7 @@ def test_page_when_health_flips_changes_by_itself(
         expect(page.locator("#verdict-word")).to_have_text("FAILED", timeout=WAIT_MS)
         expect(page.locator("#verdict-badge")).to_have_attribute("data-code", "FAILED_CONFIG")
         expect(page.locator("#tab-icon")).to_have_attribute("href", "/static/icon-bad.svg")
-        expect(page).to_have_title("FAILED · SIM · self-healing trader")
+        expect(page).to_have_title(re.compile(r"^FAILED_CONFIG for .* · SIM · "))
         expect(page.locator("#section-services")).to_contain_text("keys refused")
         shot(page, tmp_path, "failed")
         rest.health = {}
@@ -264,15 +181,16 @@ def test_operator_signs_in_and_pauses_by_plain_forms(
     with opened(browser, rest) as page, answering_bot(rest.page.state, react) as seen:
         page.get_by_label("Token").fill(rest.page.token)
         page.get_by_role("button", name="Sign in").click()
+        page.locator("#gesture-pause").get_by_label("Reason").fill("lunch", timeout=WAIT_MS)
         page.get_by_role("button", name="Pause entries").click()
         expect(page.locator("#answer")).to_contain_text("Done", timeout=WAIT_MS)
         expect(page.get_by_text("No new entries until resumed.")).to_be_visible()
         shot(page, tmp_path, "answer")
         page.get_by_role("link", name="Back to the page").click()
         expect(page.locator("#verdict-badge")).to_be_visible()
-        expect(page.get_by_role("button", name="Restart").first).to_be_visible()
+        expect(page.get_by_label("Restart… trading-bot")).to_be_visible()
         shot(page, tmp_path, "signed_in")
-    assert [command.command.value for command in seen] == ["pause"]
+    assert [(command.command.value, command.reason) for command in seen] == [("pause", "lunch")]
 
 
 def test_operator_stops_without_a_token(browser: Browser, rest: Rest) -> None:
@@ -288,3 +206,74 @@ def test_operator_stops_without_a_token(browser: Browser, rest: Rest) -> None:
         expect(page.locator("#answer")).to_contain_text("Done", timeout=WAIT_MS)
         page.goto("/")
         expect(page.locator("#stop-banner")).to_contain_text("something is odd", timeout=WAIT_MS)
+
+
+def test_reader_switches_colours_and_finds_them_again(browser: Browser, rest: Rest) -> None:
+    """The switch overrules the system, and a reload keeps it."""
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    with opened(browser, rest, color_scheme="light") as page:
+        light = ground()
+        page.get_by_role("button", name="Dark colours").click()
+        dark = ground()
+        assert dark != light
+        page.reload()
+        assert ground() == dark
+        page.get_by_role("button", name="Light colours").click()
+        assert ground() == light
+
+
+def test_reader_filters_the_log_without_leaving_the_page(browser: Browser, rest: Rest) -> None:
+    """Service, level and words; the lines follow what is typed."""
+    lines = ("INFO quiet a", "ERROR loud b", "ERROR loud zebra")
+    entries = (dict(zip(("level", "event", "msg"), line.split(), strict=True)) for line in lines)
+    log = rest.page.logs / "heartbeat.jsonl"
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    with opened(browser, rest) as page:
+        shown = page.locator("#section-log li")
+        page.locator("#log-form [name=service]").select_option("heartbeat")
+        expect(shown).to_have_count(3, timeout=WAIT_MS)
+        page.locator("#log-form [name=level]").select_option("ERROR")
+        expect(shown).to_have_count(2, timeout=WAIT_MS)
+        page.get_by_label("Holding").fill("ZEBRA")
+        expect(shown).to_have_count(1, timeout=WAIT_MS)
+        assert page.url.endswith(":" + str(rest.page.port) + "/")
+
+
+def test_operator_closes_a_position_by_keyboard_and_only_with_the_word(
+    browser: Browser, rest: Rest
+) -> None:
+    """From the row to the form, its symbol in it; the browser itself holds back a bare click."""
+
+    def react(command: Command) -> tuple[CommandOutcome, str, dict[str, Any]]:
+        return CommandOutcome.DONE, "closed", {}
+
+    with opened(browser, rest) as page, answering_bot(rest.page.state, react) as seen:
+        page.get_by_label("Token").fill(rest.page.token)
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Close… NVDA").focus()
+        page.keyboard.press("Enter")
+        form = page.locator("#gesture-close")
+        expect(form.get_by_label("Symbol")).to_have_value("NVDA")
+        expect(form.get_by_label("Reason")).to_be_focused()
+        page.keyboard.type("enough")
+        page.keyboard.press("Enter")
+        assert form.locator("input:invalid").count() == 1
+        assert seen == []
+        form.get_by_label("Type CLOSE").fill("CLOSE")
+        page.keyboard.press("Enter")
+        expect(page.locator("#answer")).to_contain_text("Done", timeout=WAIT_MS)
+    assert [command.text("symbol") for command in seen] == ["NVDA"]
+
+
+def test_page_when_next_action_is_followed_leads_into_the_runbook(
+    browser: Browser, rest: Rest
+) -> None:
+    """One click from the verdict to what a person does."""
+    rest.health = {"next_action": "Nobody needs to act yet. See RUNBOOK.md#degraded."}
+    rest.write()
+    with opened(browser, rest) as page:
+        page.locator("#verdict-next a").click()
+        expect(page.locator("#degraded")).to_be_in_viewport(timeout=WAIT_MS)

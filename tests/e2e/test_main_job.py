@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.published import broken_promises
 from tests.support.system import deploy, read_json, running_system
 from tests.support.waiting import wait_until
 
@@ -62,7 +63,7 @@ def test_system_when_interrupted_then_everything_ends_and_nothing_is_left(tmp_pa
 
 
 def test_status_when_asked_then_its_exit_code_is_the_verdict(tmp_path: Path) -> None:
-    """0 while OK, 3 before the first start and after a stop."""
+    """0 while OK, 3 before the first start and after a stop; the page answers as published."""
     health = tmp_path / "state" / "health.json"
     assert deploy(tmp_path, "status").code == 3
     with running_system(tmp_path, settings={"TRADING_MODE": "sim"}):
@@ -70,6 +71,8 @@ def test_status_when_asked_then_its_exit_code_is_the_verdict(tmp_path: Path) -> 
         status = deploy(tmp_path, "status", "--json")
         assert status.code == 0, status.err
         assert json.loads(status.out)["overall"] == "OK"
+        url = read_json(tmp_path / "state" / "run" / "endpoints.json")["dashboard_url"]
+        assert broken_promises(url) == []
 
         stopped = deploy(tmp_path, "stop", timeout_s=60)
 

@@ -6,11 +6,13 @@ import re
 
 import pytest
 
+from services.dashboard.runbook import parts
 from services.heartbeat.findings import ALERT_ANCHORS
 from services.supervisor.cli import build_parser
+from services.supervisor.failed_start import NEXT_ACTION as FAILED_START
 from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES
 from shared.health.codes import CLEAR_STOP, NEXT_ACTION
-from shared.health.judge import Standing
+from shared.health.judge import Standing, judge_document
 from shared.models.health import HealthCode
 from shared.models.trading_state import Cause, HoldKind
 from tests.house.source_tree import ROOT
@@ -41,7 +43,7 @@ def wanted() -> set[str]:
     exits = {*EXIT_CODES.values(), EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, 0, 1, 2, 3, 4}
     causes = {f"cause-{cause}" for cause in Cause}
     holds = {f"hold-{kind}" for kind in HoldKind}
-    rest = {"emergency-stop", "exit-by-a-signal"}
+    rest = {"emergency-stop", "exit-by-a-signal", "failed-start"}
     numbers = {f"exit-{number}" for number in exits}
     return codes | standings | numbers | causes | holds | rest | set(ALERT_ANCHORS)
 
@@ -70,6 +72,27 @@ def test_next_action_when_shown_then_it_points_to_the_section_of_its_code() -> N
     for code, sentence in NEXT_ACTION.items():
         assert NAMED.findall(sentence) == [str(code).lower()]
     assert NAMED.findall(CLEAR_STOP) == ["emergency-stop"]
+    assert NAMED.findall(FAILED_START) == ["failed-start"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "standing"), [(None, Standing.MISSING), (b"", Standing.UNREADABLE)]
+)
+def test_next_action_when_nothing_can_be_believed_then_it_points_to_how_the_file_stands(
+    raw: bytes | None, standing: Standing
+) -> None:
+    """A file that is old, missing or unreadable has its own section too."""
+    judgement = judge_document(raw, boot_id="b", boottime_s=1.0)
+
+    assert judgement.standing is standing
+    assert NAMED.findall(judgement.next_action) == [str(standing)]
+
+
+def test_page_when_it_shows_the_runbook_then_every_section_is_a_place_to_go() -> None:
+    """The page's own anchors are those that a next action names."""
+    shown = {part.anchor for part in parts(TEXT) if part.kind == "h3"}
+
+    assert shown == wanted()
 
 
 def test_links_when_followed_inside_the_runbook_then_they_lead_somewhere() -> None:

@@ -89,6 +89,7 @@ def test_metrics_when_beaten_then_breakers_budgets_and_judgement_stand_in_them(
     assert found["breaker_clock_data_daemon"] == 0.0
     assert found["rate_left_clock_data_daemon"] > 0
     assert "failures_judged" in found
+    assert 0 < found["calls_within_2000ms_clock_data_daemon"] <= found["calls_clock_data_daemon"]
 
 
 def test_limit_when_it_asks_to_wait_then_the_daemon_goes_on_beating(pair: Pair) -> None:

@@ -174,7 +174,7 @@ def test_alert_when_one_of_two_receivers_is_down_reaches_the_other_once(tmp_path
 
 def _attempts(heart: Heart) -> int:
     waiting = heart.memory["outbox"] if (heart.state / "heartbeat.json").exists() else []
-    return max((int(message["attempts"]) for message in waiting), default=0)
+    return max((int(n) for message in waiting for n in message["refusals"].values()), default=0)
 
 
 def test_address_when_not_understood_is_said_before_any_alert(tmp_path: Path) -> None:

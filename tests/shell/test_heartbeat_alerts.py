@@ -117,9 +117,9 @@ def sample_clock() -> dict[str, Any]:
 
 
 class Rig:
-    """A loop on a clock that a test moves, at noon in New York, with one real HTTP receiver."""
+    """A loop on a clock that a test moves, at noon in New York, with real receivers."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, addresses: str) -> None:
         self.clock = ManualClock()
         self.state, self.logs = folder / "state", folder / "logs"
         self.state.mkdir()
@@ -128,7 +128,7 @@ class Rig:
             "STATE_DIR": str(self.state),
             "LOG_DIR": str(self.logs),
             "SHT_ENV_FILE": "",
-            "ALERT_URLS": f"json://127.0.0.1:{port}/hook",
+            "ALERT_URLS": addresses,
         }
         self.settings = load_settings(environ)
         self.loop = self.born()
@@ -170,13 +170,17 @@ class Rig:
 
 
 def test_every_turn_when_it_ends_in_a_kill_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    """A loop is thrown away after each settled turn: warnings, notices and ends come once."""
-    near = {"limits": [{**LOSS, "used": "1700", "used_pct": 85.0}, ROOM]}
+    """A loop is thrown away after each settled turn: each warning, notice and end comes once to
+    the web and once by mail.
+    """
+    full = {**ROOM, "used": "5050", "used_pct": 101.0}
+    fall = {"name": "drawdown_pct", "limit": "0.10", "used": "0.085", "used_pct": 85.0}
+    near = {"limits": [{**LOSS, "used": "1700", "used_pct": 85.0}, fall, full]}
     looping = {"services": {"dashboard": {"failures_in_window": 4}}}
     good: dict[str, Any] = {"limits": [ROOM]}
     fill = {"event": "fill", "client_order_id": "o-1", "symbol": "AAPL", "side": "buy"}
-    with listening_receiver() as receiver:
-        rig = Rig(tmp_path, receiver.port)
+    with listening_receiver() as receiver, listening_mailbox() as mailbox:
+        rig = Rig(tmp_path, both(receiver.port, mailbox.port))
         story: list[tuple[dict[str, Any], dict[str, Any]]] = []
         story += [(good, {})] * 3 + [(near, looping)] * 20 + [(good, {})] * 10
         for number, (bot, health) in enumerate(story):
@@ -185,15 +189,19 @@ def test_every_turn_when_it_ends_in_a_kill_loses_and_repeats_nothing(tmp_path: P
                 line = json.dumps({**fill, "qty": "40", "price": "160"}) + "\n"
                 (rig.logs / "orders.jsonl").write_text(line * 2)
             rig.born()
-        whole = told(receiver, Mailbox())[0]
+        heard = told(receiver, mailbox)
     for words in (
         "] NEAR ITS LIMIT daily loss",
+        "] NEAR ITS LIMIT drawdown",
+        "] LIMIT REACHED position size",
         "] RESTARTING restart loop of dashboard",
         "] LARGE TRADE buy 40 AAPL at 160",
         "RECOVERED daily loss",
+        "RECOVERED drawdown",
+        "RECOVERED position size",
         "RECOVERED restart loop of dashboard",
     ):
-        assert whole.count(words) == 1, words
+        assert [whole.count(words) for whole in heard] == [1, 1], words
 
 
 def test_page_when_asked_for_real_is_judged_by_its_answer(tmp_path: Path) -> None:
@@ -217,7 +225,7 @@ def test_page_when_asked_for_real_is_judged_by_its_answer(tmp_path: Path) -> Non
 def test_page_when_its_answer_never_ends_is_no_sound_answer(tmp_path: Path) -> None:
     """The loop says so by its own clock; it never waits for the page."""
     with dribbling_receiver() as port, listening_receiver() as receiver:
-        rig = Rig(tmp_path, receiver.port)
+        rig = Rig(tmp_path, f"json://127.0.0.1:{receiver.port}/hook")
         url = f"http://127.0.0.1:{port}/"
         put(rig.state / "run" / "endpoints.json", {"dashboard_url": url})
         rig.loop._sources.start()

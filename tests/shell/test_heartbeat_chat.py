@@ -129,7 +129,8 @@ def test_pause_and_stop_when_said_are_done_at_once(house: House) -> None:
     ("words", "command", "scope"),
     [
         ("/close aapl enough", "close-position", "whole position of AAPL"),
-        ("/stop flatten enough", "emergency-stop", "close every position"),
+        ("/stop flatten enough", "emergency-stop", "close every position of ours"),
+        ("/stop flatten include-external enough", "emergency-stop", "EVERY position"),
         ("/resume", "resume", "open new positions again"),
     ],
 )
@@ -148,6 +149,10 @@ def test_dangerous_gesture_when_confirmed_is_done_once(
     house.telegram.say(f"/yes {found[1]}")
     assert "Nothing waits" in house.telegram.replies(3)[2]
     assert house.names() == [command]
+    note = EmergencyStopFile(house.state.emergency_stop).read()
+    stopped = (note.flatten, note.include_external) if note is not None else None
+    is_stop, is_all = command == "emergency-stop", "include-external" in words
+    assert stopped == ((True, is_all) if is_stop else None)
 
 
 def test_confirmation_when_the_code_is_wrong_three_times_does_nothing(house: House) -> None:

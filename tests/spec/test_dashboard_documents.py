@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dashboard import chart, formats, metrics, pages, views_api
+from services.dashboard import chart, formats, metrics, views_api
 from services.dashboard.documents import EmergencyStop, is_bot_status_fresh
 from services.dashboard.views import page_view
 from tests.support import documents as sample
-from tests.support.readings import judged, later, reading, viewed
+from tests.support.readings import judged, later, page_text, reading, viewed
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +54,7 @@ def test_page_and_api_for_any_documents_never_fail(
         trades=tuple(rows),
     )
     judgement = judged(of)
-    assert "verdict-badge" in pages.render_page(page_view(of, judgement, "sim"), signed_in=True)
+    assert "verdict-badge" in page_text(page_view(of, judgement, "sim"), signed_in=True)
     for document in (
         views_api.health_document(judgement, of, with_metrics=False),
         views_api.status_document(of, judgement, "sim"),
@@ -81,7 +81,7 @@ def test_rows_for_any_values_never_fail(
         ),
     )
     judgement = judged(of)
-    pages.render_page(page_view(of, judgement, "sim"), signed_in=True)
+    page_text(page_view(of, judgement, "sim"), signed_in=True)
     metrics.exposition(of, judgement, True)
     json.dumps(views_api.health_document(judgement, of), allow_nan=False)
 
@@ -165,7 +165,7 @@ def test_chart_when_too_few_points_says_so() -> None:
 )
 def test_drawdown_is_the_deepest_fall_from_a_peak(values: list[int], deepest: str) -> None:
     """A fraction of the peak before it."""
-    assert chart.drawdown([Decimal(value) for value in values]) == Decimal(deepest)
+    assert max(chart.drawdowns([Decimal(value) for value in values])) == Decimal(deepest)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from services.dashboard import metrics, pages, views_api
+from services.dashboard import metrics, views_api
 from services.dashboard.documents import EmergencyStop, is_bot_status_fresh
 from shared.health.judge import Standing
 from shared.models.health import Status
 from tests.support import documents as sample
-from tests.support.readings import judged, later, reading, viewed
+from tests.support.readings import judged, later, page_text, reading, viewed
 
 pytestmark = pytest.mark.unit
 
@@ -41,7 +41,7 @@ def test_status_when_positions_are_no_list_counts_none(damage: dict[str, Any]) -
     of = reading(bot_status=sample.bot_status(**damage))
     assert views_api.status_document(of, judged(of), "sim")["open_positions"] is None
     assert viewed(of).account.open_positions == "–"  # noqa: RUF001  the page's own sign
-    assert "No open positions." not in pages.render_page(viewed(of), signed_in=False)
+    assert "No open positions." not in page_text(viewed(of), signed_in=False)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_status_when_positions_are_no_list_counts_none(damage: dict[str, Any]) -
 def test_page_when_nothing_could_be_read_claims_no_emptiness(claim: str) -> None:
     """Every list says why it is unknown instead of being empty."""
     of = reading(**NOTHING_READ)
-    html = pages.render_page(viewed(of), signed_in=False)
+    html = page_text(viewed(of), signed_in=False)
     assert claim not in html
-    assert html.count("Unknown: ") == 8
+    assert html.count("Unknown: ") == 11
 
 
 @pytest.mark.parametrize("claim", ["No open positions.", "No orders yet.", "No incidents."])
@@ -71,7 +71,7 @@ def test_page_when_lists_are_whole_and_empty_says_so(claim: str) -> None:
         bot_status=sample.bot_status(positions=[], orders=[]),
         health=sample.health_bytes(incidents=[]),
     )
-    assert claim in pages.render_page(viewed(of), signed_in=False)
+    assert claim in page_text(viewed(of), signed_in=False)
 
 
 def test_metrics_when_bot_has_written_nothing_count_no_positions() -> None:
@@ -180,7 +180,7 @@ def test_page_and_api_when_texts_hold_half_characters_stay_readable(value: str) 
     """A text that is no text is shown with a question mark in its place."""
     raw = json.dumps(sample.health_document(reason=value, chaos_mode=value)).encode()
     of = replace(reading(), health=raw)
-    pages.render_page(viewed(of), signed_in=True).encode()
+    page_text(viewed(of), signed_in=True).encode()
     document = views_api.health_document(judged(of), of)
     json.dumps(document, ensure_ascii=False).encode()
     assert metrics.exposition(of, judged(of), True)

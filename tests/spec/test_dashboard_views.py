@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.dashboard import pages
 from services.dashboard.documents import EmergencyStop
 from tests.support import documents as sample
-from tests.support.readings import later, reading, viewed
+from tests.support.readings import later, page_text, reading, viewed
 
 pytestmark = pytest.mark.unit
 
@@ -176,7 +175,7 @@ def test_incidents_are_newest_first_with_recovery() -> None:
 
 def test_page_when_rendered_says_verdict_in_words_shape_and_title() -> None:
     """The glance: heading, tab title, favicon and mode, all from the server."""
-    html = pages.render_page(viewed(reading()), signed_in=False)
+    html = page_text(viewed(reading()), signed_in=False)
     assert 'id="verdict-badge"' in html
     assert "<title>OK · SIM · self-healing trader</title>" in html
     assert "/static/icon-ok.svg" in html
@@ -188,7 +187,7 @@ def test_page_when_chaos_and_stop_are_on_shows_both_banners() -> None:
     """Neither a drill nor a stop can be overlooked."""
     raw = sample.health_bytes(chaos_mode="alpaca_down")
     stop = EmergencyStop(reason="news", by="alice", at=sample.stamp())
-    html = pages.render_page(viewed(reading(health=raw, emergency_stop=stop)), signed_in=True)
+    html = page_text(viewed(reading(health=raw, emergency_stop=stop)), signed_in=True)
     assert "chaos-banner" in html
     assert "alpaca_down" in html
     assert "stop-banner" in html
@@ -202,5 +201,5 @@ def test_page_when_texts_hold_markup_escapes_it() -> None:
     status = sample.bot_status(positions=[sample.position(evil)], limits=[{"name": evil}])
     stop = EmergencyStop(reason=evil, by=evil, at=evil)
     view = viewed(reading(health=raw, bot_status=status, emergency_stop=stop))
-    html = pages.render_page(view, signed_in=True)
+    html = page_text(view, signed_in=True)
     assert "<script>alert" not in html

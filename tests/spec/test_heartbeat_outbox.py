@@ -30,8 +30,8 @@ MESSAGE = {
     "body": "b",
     "severity": "page",
     "channels": ["people-1"],
-    "attempts": 1,
-    "next_try_s": 1.0,
+    "refusals": {"people-1": 1},
+    "not_before_s": {"people-1": 1.0},
 }
 
 
@@ -75,11 +75,23 @@ def test_outbox_when_delivery_fails_waits_longer_each_time_up_to_a_cap() -> None
     memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], ("people-1",))
     pauses = []
     for _ in range(40):
-        memory = outbox.refused(memory, "alert-1", 100.0)
-        pauses.append(memory.outbox[0].next_try_s - 100.0)
+        memory = outbox.refused(memory, "alert-1", "people-1", 100.0)
+        pauses.append(memory.outbox[0].not_before_s["people-1"] - 100.0)
     assert pauses[:3] == [5.0, 10.0, 20.0]
     assert pauses[-1] == outbox.PAUSE_MAX_S
     assert outbox.due(memory, "people-1", 100.0) is None
+    assert memory.outbox[0].attempts == 40
+
+
+def test_outbox_when_one_channel_refuses_delays_no_other() -> None:
+    """Who was busy while another refused is served at once, whatever pause that one has earned."""
+    memory = outbox.with_alerts(Memory(), [alert(Severity.PAGE)], ("people-1", "people-2"))
+    for _ in range(9):
+        memory = outbox.refused(memory, "alert-1", "people-1", 100.0)
+    assert outbox.due(memory, "people-1", 100.0) is None
+    assert outbox.due(memory, "people-2", 100.0) is not None
+    memory = outbox.refused(memory, "alert-1", "people-2", 100.0)
+    assert outbox.due(memory, "people-2", 100.0 + outbox.FIRST_PAUSE_S) is not None
 
 
 def test_memory_when_written_and_read_is_the_same() -> None:
@@ -98,7 +110,7 @@ def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pause
     story = Story()
     said = story.play(30, **FAILED)
     memory = replace(outbox.with_alerts(Memory(), said, ("people-1",)), troubles=story.troubles)
-    memory = outbox.refused(memory, "alert-1", 5_000.0)
+    memory = outbox.refused(memory, "alert-1", "people-1", 5_000.0)
     document = json.loads(json.dumps(outbox.as_document(memory, BOOT_ID)))
     after = outbox.from_document(document, "another boot", 12.0)
     assert after.troubles["system"].announced
@@ -117,7 +129,7 @@ def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pause
             "sequence": 0,
             "dropped": 0,
             "troubles": [],
-            "outbox": [{**MESSAGE, "next_try_s": 10**400}],
+            "outbox": [{**MESSAGE, "not_before_s": {"people-1": 10**400}}],
         },
         {"version": 1, "boot_id": "", "sequence": 0, "dropped": 0, "troubles": [1], "outbox": []},
         {"version": 1, "boot_id": "", "sequence": "x", "dropped": 0, "troubles": [], "outbox": []},
@@ -165,7 +177,7 @@ def test_memory_when_its_times_lie_in_the_future_waits_no_longer_than_ever() -> 
     """A clock that ran wrong cannot keep an alert back for days."""
     document = outbox.as_document(Memory(outbox=(outbox.Message(**_page(9e9)),)), BOOT_ID)
     after = outbox.from_document(document, BOOT_ID, 100.0)
-    assert after.outbox[0].next_try_s == 100.0 + outbox.PAUSE_MAX_S
+    assert after.outbox[0].not_before_s == {"people-1": 100.0 + outbox.PAUSE_MAX_S}
     story = Story()
     story.play(30, **FAILED)
     memory = Memory(troubles=story.troubles)
@@ -173,12 +185,12 @@ def test_memory_when_its_times_lie_in_the_future_waits_no_longer_than_ever() -> 
     assert {trouble.began_s for trouble in read.troubles.values()} == {7.0}
 
 
-def _page(next_try_s: float) -> dict[str, Any]:
+def _page(not_before_s: float) -> dict[str, Any]:
     return {
         **MESSAGE,
         "severity": Severity.PAGE,
         "channels": ("people-1",),
-        "next_try_s": next_try_s,
+        "not_before_s": {"people-1": not_before_s},
     }
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from shared.clock import SystemClock
 from tests.support import documents as sample
+from tests.support.published import published
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 20.0
@@ -89,16 +90,22 @@ class Dashboard:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own; objects are sent as JSON, bytes as they are."""
+        """One request on a connection of its own; objects are sent as JSON, bytes as they are.
+
+        Every answer of every test is held against the published schema.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
         raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         try:
             connection.request(method, path, raw, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, answer.read())
+            reply = Reply(answer.status, found, answer.read())
         finally:
             connection.close()
+        broken = published().broken_promise(method, path, reply.status, found, reply.body)
+        assert not broken, broken
+        return reply
 
     def write_health(self, age_s: float = 0.0, **changed: Any) -> None:
         """Put a health.json of that age where the supervisor would, and wait until it is seen."""

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from services.dashboard import pages
 from services.dashboard.documents import Reading
 from services.dashboard.views import PageView, page_view
+from services.dashboard.views_log import USUAL, log_view
 from shared.health.judge import Judgement, judge_document
 from tests.support import documents as sample
 
@@ -35,6 +37,12 @@ def judged(of: Reading) -> Judgement:
 def viewed(of: Reading) -> PageView:
     """The page of a reading."""
     return page_view(of, judged(of), "paper")
+
+
+def page_text(view: PageView, *, signed_in: bool) -> str:
+    """The whole page in HTML, with an empty log."""
+    log = log_view(USUAL, [], (), sample.NOW, 10)
+    return pages.render_page(view, log, signed_in=signed_in)
 
 
 def later(seconds: float) -> Reading:

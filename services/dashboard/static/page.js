@@ -3,12 +3,10 @@
 (() => {
   const STALE_AFTER_MS = 4000;
   const RECONNECT_AFTER_MS = 12000;
-  const ICONS = { OK: "ok", DEGRADED: "warn", FAILED: "bad" };
   let heardAt = performance.now();
   let source = null;
   let openedAt = 0;
   let stale = false;
-  let title = document.title;
 
   // Make `here` look like `there`, changing only what differs: open details, focus, selection
   // and a click in progress stay.
@@ -46,30 +44,36 @@
 
   function heard() {
     heardAt = performance.now();
-    if (stale) showStale(false);
+    if (!stale) return;
+    stale = false;
+    document.body.classList.remove("is-stale");
+    document.getElementById("stale-bar").hidden = true;
+    // The first sections of this stream bring the true verdict back.
   }
 
-  function showStale(now) {
-    stale = now;
-    document.body.classList.toggle("is-stale", now);
-    document.getElementById("stale-bar").hidden = !now;
-    document.title = now ? "STALE · " + title : title;
-    if (now) {
-      // An old OK must not look like an OK; the next event puts the true word back.
-      document.getElementById("tab-icon").setAttribute("href", "/static/icon-bad.svg");
-      document.getElementById("verdict-word").textContent = "STALE";
-      const badge = document.getElementById("verdict-badge");
-      badge.className = "badge bad";
-      badge.parentElement.className = "verdict bad";
-    }
+  function showStale() {
+    if (stale) return;
+    stale = true;
+    document.body.classList.add("is-stale");
+    document.getElementById("stale-bar").hidden = false;
+    document.title = `STALE · ${document.getElementById("mode").textContent}`;
+    // An old OK must not look like an OK, nor its words be read as those of now.
+    document.getElementById("verdict-reason").textContent =
+      "The dashboard does not answer this browser. Everything below is old.";
+    document.getElementById("verdict-next").textContent =
+      "Ask without this page: deploy_supervisor.py status.";
+    document.getElementById("tab-icon").setAttribute("href", "/static/icon-bad.svg");
+    document.getElementById("verdict-word").textContent = "STALE";
+    const badge = document.getElementById("verdict-badge");
+    badge.className = "badge bad";
+    badge.parentElement.className = "verdict bad";
   }
 
-  function onStatus(event) {
-    heard();
-    const status = JSON.parse(event.data);
-    title = `${status.overall} · ${status.mode.toUpperCase()} · self-healing trader`;
+  // Title and icon of the tab tell what the verdict tells.
+  function showInTab() {
+    const { title, tone } = document.getElementById("verdict-badge").dataset;
     document.title = title;
-    const icon = `/static/icon-${ICONS[status.overall] || "bad"}.svg`;
+    const icon = `/static/icon-${tone}.svg`;
     const link = document.getElementById("tab-icon");
     if (link.getAttribute("href") !== icon) link.setAttribute("href", icon);
   }
@@ -84,13 +88,14 @@
       template.innerHTML = html;
       morph(here, template.content);
     }
+    if (sections.verdict) showInTab();
   }
 
   function listen() {
     if (source) source.close();
     openedAt = performance.now();
     source = new EventSource("/api/events");
-    source.addEventListener("status", onStatus);
+    source.addEventListener("status", heard);
     source.addEventListener("page", onPage);
   }
 
@@ -100,10 +105,21 @@
     const silentMs = now - heardAt;
     if (silentMs > STALE_AFTER_MS) {
       document.getElementById("stale-age").textContent = String(Math.round(silentMs / 1000));
-      if (!stale) showStale(true);
+      showStale();
       if (now - openedAt > RECONNECT_AFTER_MS) listen();
     }
   }, 500);
+
+  // "Close" of a row goes to the form with its symbol in it, without leaving the page.
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-symbol]");
+    const form = document.getElementById("gesture-close");
+    if (!link || !form) return;
+    event.preventDefault();
+    form.elements.symbol.value = link.dataset.symbol;
+    form.scrollIntoView({ block: "center" });
+    form.elements.reason.focus();
+  });
 
   addEventListener("pagehide", () => source && source.close());
   addEventListener("pageshow", (event) => event.persisted && listen());
