@@ -17,6 +17,7 @@ _HEADING = re.compile(r"^(#{1,3}) (.+)$")
 _INLINE = re.compile(
     r"\*\*(?P<bold>.+?)\*\*|`(?P<code>[^`]+)`|\[(?P<text>[^\]]+)\]\((?P<to>[^)]+)\)"
 )
+_LINK = Markup('<a href="/runbook#{section}">RUNBOOK.md#{section}</a>')
 _NO_TEXT = Markup()
 
 
@@ -42,8 +43,11 @@ def parts(text: str) -> tuple[Part, ...]:
 
 def with_runbook(sentence: str) -> Markup:
     """Return the sentence with each named section of the runbook as a link to it."""
-    found = escape(sentence)
-    return Markup(_NAMED.sub(r'<a href="/runbook#\1">RUNBOOK.md#\1</a>', str(found)))
+    told, place = Markup(), 0
+    for found in _NAMED.finditer(sentence):
+        told += escape(sentence[place : found.start()]) + _LINK.format(section=found[1])
+        place = found.end()
+    return told + escape(sentence[place:])
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
