@@ -7,7 +7,7 @@ is escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -43,11 +43,7 @@ def parts(text: str) -> tuple[Part, ...]:
 
 def with_runbook(sentence: str) -> Markup:
     """Return the sentence with each named section of the runbook as a link to it."""
-    told, place = Markup(), 0
-    for found in _NAMED.finditer(sentence):
-        told += escape(sentence[place : found.start()]) + _LINK.format(section=found[1])
-        place = found.end()
-    return told + escape(sentence[place:])
+    return _marked(_NAMED, sentence, lambda found: _LINK.format(section=found[1]))
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
@@ -84,9 +80,14 @@ def _items(block: list[str]) -> list[str]:
 
 
 def _inline(text: str) -> Markup:
+    return _marked(_INLINE, text, _mark)
+
+
+def _marked(pattern: re.Pattern[str], text: str, mark: Callable[[re.Match[str]], Markup]) -> Markup:
+    """Return the text, escaped, with each match as `mark` shows it."""
     told, place = Markup(), 0
-    for found in _INLINE.finditer(text):
-        told += escape(text[place : found.start()]) + _mark(found)
+    for found in pattern.finditer(text):
+        told += escape(text[place : found.start()]) + mark(found)
         place = found.end()
     return told + escape(text[place:])
 
