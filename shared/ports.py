@@ -146,9 +146,9 @@ class Broker(Protocol):
     def cancel(self, broker_order_id: str) -> CancelOutcome:
         """Ask for the cancellation of one order."""
 
-    def close_position(self, symbol: str) -> CloseOutcome:
-        """Ask the broker to close the whole position by its own computation, judged by the status
-        code alone: it works while contracts forbid reading anything.
+    def close_position(self, symbol: str, qty: Decimal | None = None) -> CloseOutcome:
+        """Ask the broker to close the whole position by its own computation, or `qty` shares of it,
+        judged by the status code alone: it works while contracts forbid reading anything.
         """
 
 

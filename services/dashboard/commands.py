@@ -58,10 +58,14 @@ class Commands:
         self._others = asyncio.Semaphore(RUNNING_MAX)
         self._stops = asyncio.Semaphore(STOPS_RUNNING_MAX)
 
-    async def emergency_stop(self, reason: str, by: str, flatten: bool) -> Answer:
+    async def emergency_stop(
+        self, reason: str, by: str, flatten: bool, include_external: bool = False
+    ) -> Answer:
         """Stop; the stop file is made before anything else."""
         async with self._stops:
-            return await beside(lambda: self._core.emergency_stop(reason, by, flatten))
+            return await beside(
+                lambda: self._core.emergency_stop(reason, by, flatten, include_external)
+            )
 
     async def run(self, command: Callable[[CommandCore], Answer]) -> Answer:
         """Run any other command of the core."""

@@ -55,14 +55,19 @@ def _demand_word(ask: Ask, fields: dict[str, Any], word: str) -> None:
 async def emergency_stop(ask: Ask) -> Response:
     """Stop all new risk: 200 verified at the broker, 202 the stop stands but is unverified."""
     fields = await ask.fields()
-    if fields["flatten"]:
+    flatten, include_external = fields["flatten"], fields["include_external"]
+    if include_external and not flatten:
+        raise BodyFault(FieldFault("include_external", "closes positions: say flatten with it"))
+    if flatten:
         refused = brake(ask.request, ask.site, ask.facts) or access.refusal(
             Access.ACTION, ask.facts, ask.site.bound
         )
         if refused is not None:
             raise RefusedRequest(refused)
         _demand_word(ask, fields, "FLATTEN")
-    answer = await ask.site.commands.emergency_stop(fields["reason"], _who(ask), fields["flatten"])
+    answer = await ask.site.commands.emergency_stop(
+        fields["reason"], _who(ask), flatten, include_external
+    )
     status = _STATUS[answer.outcome]
     if status != 200 and ask.site.is_stopped():
         status = STOP_IN_PLACE_STATUS
@@ -168,6 +173,7 @@ def _answered(ask: Ask, status: int, detail: str, document: dict[str, Any]) -> R
 _REASON = Field("reason", bodies.reason)
 _MAY_SAY_WHY = (Field("reason", bodies.reason, required=False, default=""),)
 _FLATTEN = Field("flatten", bodies.flag, required=False, default=False)
+_INCLUDE_EXTERNAL = Field("include_external", bodies.flag, required=False, default=False)
 _APPROVER = Field("approver", bodies.person)
 _WHAT = Field("what", bodies.one_of(*ClearWhat), required=False, default=ClearWhat.STOP.value)
 _SYMBOL = Field("symbol", bodies.symbol)
@@ -191,7 +197,7 @@ ROUTES = (
         Access.STOP,
         emergency_stop,
         _STOP,
-        (_REASON, _FLATTEN, _WORD),
+        (_REASON, _FLATTEN, _INCLUDE_EXTERNAL, _WORD),
     ),
     Row(
         "POST",

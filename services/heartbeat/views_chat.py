@@ -86,10 +86,14 @@ def pnl_text(bot: Row | None) -> str:
         f"{bot.get('total_trades')} trades: {bot.get('wins')} won, {bot.get('losses')} lost",
     ]
     lines += [
-        f"{row.get('name')}: {row.get('used')} of {row.get('limit')} ({row.get('used_pct')} %)"
-        for row in _rows(bot, "limits")
+        f"{row.get('name')}: {_use(row)} of {row.get('limit')}" for row in _rows(bot, "limits")
     ]
     return bounded(lines)
+
+
+def _use(row: Row) -> str:
+    used, share = row.get("used"), row.get("used_pct")
+    return "nobody knows how much" if share is None else f"{used} ({share} %)"
 
 
 def why_text(bot: Row | None, denials: Sequence[Row]) -> str:

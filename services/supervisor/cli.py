@@ -194,7 +194,10 @@ def _add_orders(add: _Add) -> None:
 
     stop = order("emergency-stop", "take no new risk at all, from now on")
     stop.add_argument("--reason", required=True)
-    stop.add_argument("--flatten", action="store_true", help="close all positions too")
+    stop.add_argument("--flatten", action="store_true", help="close all our positions too")
+    stop.add_argument(
+        "--include-external", action="store_true", help="with --flatten: those not ours, too"
+    )
     clear = order("clear-stop", "allow trading again")
     clear.add_argument("--approver", required=True, help="who takes the responsibility")
     clear.add_argument("--what", choices=CLEARABLE, default=CLEARABLE[0])

@@ -60,7 +60,9 @@ def _as_document(command: str, answer: Answer) -> dict[str, object]:
 def _asked(core: CommandCore, arguments: argparse.Namespace) -> Answer:
     by = f"{_user()} (command line)"
     calls: dict[str, Callable[[], Answer]] = {
-        "emergency-stop": lambda: core.emergency_stop(arguments.reason, by, arguments.flatten),
+        "emergency-stop": lambda: core.emergency_stop(
+            arguments.reason, by, arguments.flatten, arguments.include_external
+        ),
         "clear-stop": lambda: core.clear_stop(arguments.approver, arguments.what, by),
         "close-position": lambda: core.close_position(arguments.symbol, arguments.reason, by),
         "pause": lambda: core.pause(by, arguments.reason),

@@ -45,6 +45,8 @@ class Voice:
     progress: int | None = None
     progress_s: float = 0.0
     extended_until_s: float = 0.0
+    signs: int = 0
+    """Signs of life so far."""
     status: Status | None = None
     reason: str = ""
     failure_class: ExitClass | None = None
@@ -54,6 +56,7 @@ class Voice:
 
     def hear(self, words: Words, now_s: float, now_text: str) -> None:
         """Take in what one datagram said."""
+        self.signs += words.ready or words.beat
         if words.ready and self.ready_s is None:
             self.ready_s = now_s
         if words.beat:
@@ -69,6 +72,14 @@ class Voice:
         self.metrics = words.metrics if words.metrics is not None else self.metrics
         self.trading = words.trading or self.trading
         self.port = words.port or self.port
+
+    def excuse(self, held_s: float, now_s: float) -> None:
+        """Let so many seconds, in which nobody listened, count for none of its silence."""
+        if self.ready_s is not None:
+            self.ready_s = min(now_s, self.ready_s + held_s)
+        if self.beat_s is not None:
+            self.beat_s = min(now_s, self.beat_s + held_s)
+        self.progress_s = min(now_s, self.progress_s + held_s)
 
 
 @dataclass(slots=True)
@@ -91,8 +102,9 @@ class Member:
     started_at: str | None = None
     started_s: float = 0.0
     """On the monotonic clock."""
-    woke_s: float = 0.0
-    """When we ourselves went on after a pause: what was to come before, we could not hear."""
+    awaited_s: float = 0.0
+    """Since when its first sign is awaited: `started_s`, and later by all time in which we
+    ourselves stood still and could hear nobody."""
     adopted: bool = False
     restarts: int = 0
     voice: Voice = field(default_factory=Voice)
@@ -155,8 +167,8 @@ class Member:
             phase_reason=self.phase_reason,
             ready=voice.ready_s is not None,
             running_for_s=0.0 if self.process is None else now_s - self.started_s,
-            beat_age_s=None if voice.beat_s is None else self._age_s(voice.beat_s, now_s),
-            progress_age_s=None if voice.progress is None else self._age_s(voice.progress_s, now_s),
+            beat_age_s=None if voice.beat_s is None else now_s - voice.beat_s,
+            progress_age_s=None if voice.progress is None else now_s - voice.progress_s,
             extended=now_s < voice.extended_until_s,
             own_status=voice.status,
             own_reason=voice.reason,
@@ -164,26 +176,30 @@ class Member:
             will_return=self.will_return,
         )
 
-    def _age_s(self, at_s: float, now_s: float) -> float:
-        return now_s - max(at_s, self.woke_s)
+    def excuse(self, held_s: float, now_s: float) -> None:
+        """Let so many seconds, in which we stood still ourselves, count for none of its silence;
+        what it was silent before stays: else a supervisor that stumbles would never see a hang.
+        """
+        self.awaited_s = min(now_s, max(self.started_s, self.awaited_s) + held_s)
+        self.voice.excuse(held_s, now_s)
 
     def watch_facts(self, now_s: float) -> WatchFacts:
         """Return what the watchdog looks at."""
         return WatchFacts(
             phase=self.phase,
             ready=self.voice.ready_s is not None,
-            silent_for_s=now_s - self.sign_s,
-            running_for_s=self._age_s(self.started_s, now_s),
+            silent_for_s=now_s - self._sign_s,
+            running_for_s=now_s - max(self.started_s, self.awaited_s),
             extended=now_s < self.voice.extended_until_s,
             held_s=self.silence.held_s,
             rss_bytes=self.rss_bytes,
         )
 
     @property
-    def sign_s(self) -> float:
-        """When it gave its last sign of life, or we began to listen again; monotonic clock."""
+    def _sign_s(self) -> float:
+        """When it gave its last sign of life; monotonic clock."""
         voice = self.voice
-        return max(self.started_s, voice.ready_s or 0.0, voice.beat_s or 0.0, self.woke_s)
+        return max(self.started_s, self.awaited_s, voice.ready_s or 0.0, voice.beat_s or 0.0)
 
     def failure_class(self) -> ExitClass | None:
         """Return the class of what keeps it FAILED, if there is one."""

@@ -20,23 +20,23 @@ class Silence:
     """What it could not use; seconds."""
     is_told: bool = False
     """Somebody was told that it is spared for that."""
-    _of: tuple[int, float] = (0, 0.0)
-    """The process, and when it gave its last sign."""
+    _of: tuple[int, int] = (0, 0)
+    """The process, and how many signs it had given."""
     _seen: Glimpse | None = None
     _seen_s: float = 0.0
 
     def look(
         self,
         pid: int,
-        sign_s: float,
+        signs: int,
         now_s: float,
         glimpse: Callable[[int], Glimpse | None] = glimpse_of,
     ) -> None:
         """Count what passed since the look before; times in seconds on the monotonic clock."""
         seen = glimpse(pid)
-        if self._of == (pid, sign_s):
+        if self._of == (pid, signs):
             elapsed_s = now_s - self._seen_s
             self.held_s += elapsed_s - free_s(self._seen, seen, elapsed_s)
         else:
-            self._of, self.held_s, self.is_told = (pid, sign_s), 0.0, False
+            self._of, self.held_s, self.is_told = (pid, signs), 0.0, False
         self._seen, self._seen_s = seen, now_s

@@ -101,8 +101,10 @@ class Watch:
     def go_round(self) -> None:
         """Look at every member once: hung, too big, late."""
         now_s = self._context.now_s()
-        if now_s - self._due_s > HELD_S:
-            self._woke(now_s)
+        held_s = now_s - self._due_s
+        if held_s > HELD_S:
+            for member in self._roster:
+                member.excuse(held_s, now_s)
         self._due_s = now_s + ROUND_S_MAX
         self._measure(now_s)
         for member in self._roster:
@@ -114,7 +116,7 @@ class Watch:
         if rule.notify and facts.silent_for_s > LATE_DEGRADED * rule.beat_s:
             # Not before it is late: both are rarely the cause, and dear to look for.
             self._starter.listen_again(member)
-            member.silence.look(pid, member.sign_s, now_s)
+            member.silence.look(pid, member.voice.signs, now_s)
             facts = member.watch_facts(now_s)
         answer = watch_answer(facts, rule, member.spec.memory_max_bytes)
         if answer.watch is WatchChoice.KEEP:
@@ -127,11 +129,6 @@ class Watch:
             self._stopper.abort(member, answer.reason)
         else:
             self._stopper.renew(member, answer.reason)
-
-    def _woke(self, now_s: float) -> None:
-        """Begin to count anew: we were held, or the whole machine, and heard nobody."""
-        for member in self._roster:
-            member.woke_s = now_s
 
     def _measure(self, now_s: float) -> None:
         if now_s - self._sampled_s < 1.0:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from services.trading_bot.unseen import is_closed_unseen
 from shared.clock import utc_text
 from shared.models.commands import Command, CommandName
+from shared.models.externals import external_key
 from shared.models.orders import OrderRole, OrderStatus
 from shared.models.trading_state import BotState
 
@@ -47,6 +48,8 @@ def is_done_unseen(command: Command, position_key: str, state: BotState) -> bool
     if command.command is CommandName.CLOSE_POSITION:
         return is_closed_unseen(state, position_key)
     keys = [position.position_key for position in state.positions.values()]
+    if command.switch("include_external"):
+        keys += [external_key(symbol) for symbol in state.external_positions]
     is_meant = bool(keys) and command.switch("flatten")
     return is_meant and all(is_closed_unseen(state, key) for key in keys)
 

@@ -19,6 +19,7 @@ from shared.commands.spool import Claim, CommandSpool
 from shared.errors import SystemFault, TransientFault
 from shared.events.types import Event, HoldCleared, OperatorPaused, OperatorResumed, PlanStarted
 from shared.models.commands import ClearWhat, Command, CommandName, CommandOutcome
+from shared.models.externals import serves_externals
 from shared.models.plans import PlanKind
 from shared.models.trading_state import HoldKind
 from shared.persistence.emergency_stop import EmergencyStopFile
@@ -181,7 +182,11 @@ class CommandDesk:
         self._begin(command)
         if not self._stop_file.is_set():
             self._stop_file.set(
-                command.reason, command.by, self._clock.utc_now(), command.switch("flatten")
+                command.reason,
+                command.by,
+                self._clock.utc_now(),
+                command.switch("flatten"),
+                command.switch("include_external"),
             )
         self._pending.append(Pending(command, self._clock.monotonic_s()))
         return ()
@@ -203,7 +208,9 @@ class CommandDesk:
         pending = Pending(command, self._clock.monotonic_s(), position.position_key)
         self._pending.append(pending)
         if any(
-            plan.symbol == symbol and plan.kind in (PlanKind.CLOSE, PlanKind.REPLACE)
+            plan.symbol == symbol
+            and plan.kind in (PlanKind.CLOSE, PlanKind.REPLACE)
+            and not serves_externals(plan.position_key)
             for plan in facts.state.plans
         ):
             return ()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
+from shared.models.externals import serves_externals
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from shared.models.plans import PlanKind
 from shared.models.portfolio import Position
@@ -130,7 +131,7 @@ def _stop_qty(state: BotState, position: Position, now: datetime | None) -> Deci
         (
             order.remaining_qty
             for order in _of_position(state, position)
-            if order.side is side and _protects(order, state, now)
+            if order.side is side and protects(order, state, now)
         ),
         ZERO,
     )
@@ -140,11 +141,25 @@ def _of_position(state: BotState, position: Position) -> Iterable[Order]:
     return (
         order
         for order in state.orders.of_symbol(position.symbol)
-        if order.position_key and order.broker_order_id is not None
+        if order.position_key
+        and order.broker_order_id is not None
+        and not serves_externals(order.position_key)
     )
 
 
-def _protects(order: Order, state: BotState, now: datetime | None) -> bool:
+def closing_by_group(exits: Iterable[Order]) -> dict[str, Decimal]:
+    """Return how many shares live exits would close, by the group's parent: the legs of one group
+    close the same shares.
+    """
+    closing: dict[str, Decimal] = {}
+    for order in exits:
+        group = order.parent_id or order.client_order_id
+        closing[group] = max(closing.get(group, ZERO), order.remaining_qty)
+    return closing
+
+
+def protects(order: Order, state: BotState, now: datetime | None) -> bool:
+    """Whether the order certainly protects, or sells, its shares; with `now` until it expires."""
     if order.status not in _COUNTING:
         return False
     if order.role is OrderRole.EXIT:

@@ -16,7 +16,7 @@ from services.trading_bot.brain.port import ExitingStrategy
 from services.trading_bot.gates import GateResult
 from services.trading_bot.sends import Send
 from shared.events.types import Event
-from shared.models.broker import ClockReading
+from shared.models.broker import BrokerOrder, ClockReading
 from shared.models.exits import ExitRules
 from shared.models.ids import STRATEGY_CHARACTERS
 from shared.models.limits import Limits
@@ -36,6 +36,8 @@ class Policy:
     """By strategy: how its positions are left beside its own reasons; none moves nothing."""
     exit_at_close: bool = False
     allow_short: bool = False
+    adopt_external: bool = False
+    """Whether external shares get a stop of ours (ADOPT_EXTERNAL)."""
 
     def owner(self, name: str) -> str:
         """Return the whole name of the strategy that a position names: one that was adopted by
@@ -76,6 +78,10 @@ class Facts:
     """Whether this is a moment at which the strategies are asked."""
     flatten: str | None = None
     """Why every position of ours must be closed now, or None."""
+    flatten_externals: bool = False
+    """Whether `flatten` closes what is not ours, too."""
+    foreign_orders: tuple[BrokerOrder, ...] = ()
+    """Working orders at the broker that are none of ours, as far as they were looked for."""
     answer_s: float = 0.0
     """Market seconds that the broker took for the slowest of its last answers."""
 
@@ -111,7 +117,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class BrokerClose:
-    """One DELETE of a whole position: the broker computes the quantity (ORDER_PATH.md, matrix)."""
+    """One DELETE of a position: the broker computes the quantity (ORDER_PATH.md, matrix)."""
 
     symbol: str
     position_key: str
@@ -122,6 +128,8 @@ class BrokerClose:
     flat_answers: int
     """How often in a row the broker has said already that there is no such position."""
     reason: str
+    qty: Decimal | None = None
+    """Shares to close where others lie beside ours; None for all that there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ def raised_stop(position: Position, leg: Order, facts: Facts) -> Decimal | None:
         return None
     if facts.trading_state is TradingState.HALTED or not facts.reading.is_open:
         return None
-    bid, atr = fresh_bid(position.symbol, facts), _atr(position.symbol, rules, facts)
+    bid = fresh_bid(position.symbol, facts)
+    atr = recent_atr(position.symbol, rules.trail_atr_bars, facts)
     if bid is None or atr is None or not _is_time(position, rules, facts):
         return None
     wanted = _on_tick(bid - atr * Decimal(repr(rules.trail_atr_multiple)))
@@ -152,16 +153,17 @@ def fresh_bid(symbol: str, facts: Facts) -> Decimal | None:
     return quote.bid if 0 <= age_s <= float(facts.policy.limits.quote_age_s_max) else None
 
 
-def _atr(symbol: str, rules: ExitRules, facts: Facts) -> Decimal | None:
+def recent_atr(symbol: str, bars: int, facts: Facts) -> Decimal | None:
+    """Return the average true range of the last bars, in dollars; None when it is not known."""
     buffer = facts.market.buffers.get(symbol)
-    candles = buffer.tail(rules.trail_atr_bars + 1) if buffer is not None else ()
-    if len(candles) <= rules.trail_atr_bars:
+    candles = buffer.tail(bars + 1) if buffer is not None else ()
+    if len(candles) <= bars:
         return None
     atr = average_true_range(
         [float(candle.high) for candle in candles],
         [float(candle.low) for candle in candles],
         [float(candle.close) for candle in candles],
-        rules.trail_atr_bars,
+        bars,
     )
     return Decimal(f"{atr:.6f}") if isfinite(atr) and atr > 0 else None
 

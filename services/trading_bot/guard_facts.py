@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from services.trading_bot.coverage import coverage
+from services.trading_bot.coverage import closing_by_group, coverage
 from services.trading_bot.decision import Facts
+from services.trading_bot.external_shares import beyond_ours
 from services.trading_bot.sends import Send
 from shared.models.broker import Asset, OrderRequest
+from shared.models.externals import serves_externals
 from shared.models.orders import Order, OrderRole, OrderStatus, Side
 from shared.models.trading_state import BotState
 from shared.risk.facts import MISSING, UNKNOWN_AGE, GuardFacts, known
@@ -41,8 +43,7 @@ def guard_facts(send: Send, facts: Facts, system: System) -> GuardFacts:
     request, state, account = send.request, facts.state, facts.account
     quote = facts.market.quotes.get(request.symbol)
     day, asset = state.day, system.asset
-    held = _held_qty(request.symbol, facts)
-    ours = state.positions.get(request.symbol)
+    held, ours = _shares(send, facts)
     return GuardFacts(
         emergency_stop=system.emergency_stop,
         trading_state=facts.trading_state,
@@ -80,8 +81,8 @@ def guard_facts(send: Send, facts: Facts, system: System) -> GuardFacts:
         entries_last_minute=_sent_last_minute(facts, entries=True),
         exits_last_minute=_sent_last_minute(facts, entries=False),
         position_qty=known(held),
-        position_qty_known=ours.qty if ours is not None else ZERO,
-        exits_live_qty=_exits_live_qty(request, state),
+        position_qty_known=ours,
+        exits_live_qty=_exits_live_qty(send, state),
         unknown_exits=_unknown_exits(request, state),
     )
 
@@ -90,11 +91,19 @@ def _age_s(moment: datetime | None, now: datetime) -> float:
     return (now - moment).total_seconds() if moment is not None else UNKNOWN_AGE
 
 
-def _held_qty(symbol: str, facts: Facts) -> Decimal | None:
-    if facts.broker_positions is None:
-        return None
-    held = facts.broker_positions.get(symbol)
-    return held.qty if held is not None else ZERO
+def _shares(send: Send, facts: Facts) -> tuple[Decimal | None, Decimal]:
+    """Return the shares of the order's owner: as read fresh (None: not readable) and as known. An
+    order for external shares may touch those alone, and none of ours.
+    """
+    symbol, held = send.request.symbol, facts.broker_positions
+    is_external = serves_externals(send.order.position_key)
+    owned = facts.state.external_positions if is_external else facts.state.positions
+    known = owned[symbol].qty if symbol in owned else ZERO
+    if held is None:
+        return None, known
+    if is_external:
+        return beyond_ours(symbol, facts.state, held), known
+    return held[symbol].qty if symbol in held else ZERO, known
 
 
 def _last_close(symbol: str, facts: Facts) -> Decimal | None:
@@ -108,13 +117,18 @@ def _working_entries(state: BotState) -> list[Order]:
 
 
 def exposure(facts: Facts, symbol: str | None) -> Decimal | None:
-    """Dollars at stake in one symbol (None: in all): shares held and entries that may fill."""
+    """Dollars at stake in one symbol (None: in all): shares held and entries that may fill.
+
+    Unknown when a position has no current price: what it cost once is for display, never an order.
+    """
     if facts.broker_positions is None:
         return None
     total = ZERO
     for held in facts.broker_positions.values():
         if symbol is None or held.symbol == symbol:
-            total += abs(held.market_value)
+            if held.current_price is None:
+                return None
+            total += abs(held.qty * held.current_price)
     for order in _working_entries(facts.state):
         if symbol is None or order.symbol == symbol:
             total += order.remaining_qty * (order.limit_price or ZERO)
@@ -190,21 +204,23 @@ def _sent_last_minute(facts: Facts, *, entries: bool) -> int:
     )
 
 
-def _exits_live_qty(request: OrderRequest, state: BotState) -> Decimal:
-    """Shares that other live exits would close; the legs of one group close the same shares."""
-    closing: dict[str, Decimal] = {}
-    replaced = ""
-    for order in state.orders.live():
-        if order.symbol != request.symbol or order.side is not request.side:
-            continue
-        if order.role is OrderRole.ENTRY or _is_doubtful_protection(order):
-            continue
-        group = order.parent_id or order.client_order_id
-        closing[group] = max(closing.get(group, ZERO), order.remaining_qty)
-        if request.replaces is not None and order.broker_order_id == request.replaces:
-            replaced = group
-    closing.pop(replaced, None)
+def _exits_live_qty(send: Send, state: BotState) -> Decimal:
+    """Shares that other live exits of the same owner would close."""
+    request = send.request
+    is_external = serves_externals(send.order.position_key)
+    exits = [
+        order
+        for order in state.orders.live()
+        if (order.symbol, order.side) == (request.symbol, request.side)
+        and order.role is not OrderRole.ENTRY
+        and not _is_doubtful_protection(order)
+        and serves_externals(order.position_key) is is_external
+    ]
+    closing = closing_by_group(exits)
     closing.pop(request.client_order_id, None)
+    for order in exits:
+        if request.replaces is not None and order.broker_order_id == request.replaces:
+            closing.pop(order.parent_id or order.client_order_id, None)
     return sum(closing.values(), ZERO)
 
 

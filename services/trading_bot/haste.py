@@ -69,6 +69,14 @@ def market_speed(settings: Settings) -> float:
     return settings.sim.speed or 1.0 if settings.trading_mode is Mode.SIM else 1.0
 
 
+def is_too_slow_to_enter(parts: Parts) -> bool:
+    """Whether the broker could not protect in time what an entry buys. A simulated market faster
+    than real time is not held to that: no broker could be.
+    """
+    is_real = market_speed(parts.settings) <= 1 and not parts.settings.is_lock_step
+    return is_real and not protects_in_time(parts.broker.answer_s)
+
+
 class LookPace:
     """Paces the early looks. `speed` is that of the market; `is_metered` says whether the broker
     limits our reads: then the looks come from a budget that refills within a minute.
@@ -179,11 +187,8 @@ class Haste:
         return self.must_glance_first() and is_alone and not is_asked
 
     def may_enter(self) -> bool:
-        """Whether this is a turn of clock B, before a broker quick enough to protect what an entry
-        buys. A simulated market faster than real time is not held to that: no broker could be.
-        """
-        is_real = self._speed <= 1 and not self._parts.settings.is_lock_step
-        return not self.is_early and (not is_real or protects_in_time(self._parts.broker.answer_s))
+        """Whether this is a turn of clock B, before a broker quick enough."""
+        return not self.is_early and not is_too_slow_to_enter(self._parts)
 
     def looked(self) -> None:
         """Note that the broker has just been asked."""

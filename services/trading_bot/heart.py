@@ -15,6 +15,7 @@ from services.trading_bot.coverage import coverage, coverage_pct
 from services.trading_bot.drifts import feed_drift
 from services.trading_bot.execution.patience import TOO_SLOW_S
 from services.trading_bot.external_shares import external_coverage
+from services.trading_bot.haste import is_too_slow_to_enter
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
@@ -25,6 +26,8 @@ from shared.telemetry.notify import Beat
 STATUS_EVERY_S = 1.0
 FAILED_TRIES_MAX = 10
 """Connections in a row that came to nothing, even if each listened for a moment."""
+SLOWNESS_SAID_AFTER_S = 10.0
+"""Real seconds for which slow answers hold entries back before that is said."""
 BEAT_EVERY_S = 0.5
 """Fast turns (lock-step) share a beat; the supervisor hears of every few."""
 
@@ -90,13 +93,14 @@ class Heart:
         self.turns = 0
         self._beat_at_s = float("-inf")
         self._status_at_s = float("-inf")
+        self._slow_since_s: float | None = None
         self._health = Health("OK", "")
 
     def beat(self, health: Health, status: StatusFacts, turn_s: float) -> None:
         """Say that a turn is finished. Changes of health are logged and said at once."""
         self.turns += 1
         now_s = self._parts.clock.monotonic_s()
-        health = self._with_coverage(health, status)
+        health = self._with_coverage(self._with_speed(health, status), status)
         changed = health.word != self._health.word
         if changed:
             log_event(
@@ -140,6 +144,20 @@ class Heart:
             "external_coverage_pct": round(float(coverage_pct(rows)), 2),
             "external_uncovered": float(naked),
         }
+
+    def _with_speed(self, health: Health, status: StatusFacts) -> Health:
+        """In session a broker who is too slow to enter anything for long is no good health."""
+        parts, now_s = self._parts, self._parts.clock.monotonic_s()
+        is_open = status.reading is not None and status.reading.is_open
+        if not is_open or not is_too_slow_to_enter(parts):
+            self._slow_since_s = None
+            return health
+        if self._slow_since_s is None:
+            self._slow_since_s = now_s
+        if health.word != "OK" or now_s - self._slow_since_s < SLOWNESS_SAID_AFTER_S:
+            return health
+        slow = f"the broker takes {parts.broker.answer_s:.1f} s to answer"
+        return Health("DEGRADED", f"{slow}, too long to protect a purchase: the bot enters nothing")
 
     def _with_coverage(self, health: Health, status: StatusFacts) -> Health:
         now = status.reading.now if status.reading is not None else None

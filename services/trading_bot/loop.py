@@ -21,7 +21,7 @@ from services.trading_bot.parts import Parts
 from services.trading_bot.plan import plan_at_a_glance, plan_break_glass, plan_follow_up, plan_turn
 from services.trading_bot.reconciling import Reconciler
 from services.trading_bot.sight import Sight
-from services.trading_bot.standing import is_secure, judge_standing
+from services.trading_bot.standing import flatten_wish, is_secure, judge_standing
 from services.trading_bot.status import StatusFacts
 from services.trading_bot.thrift import Thrift
 from shared.errors import ConfigFault, RiskFault, SchemaFault, SystemFault, TransientFault
@@ -200,8 +200,7 @@ class Loop:
         state = judge_standing(parts, turn, parts.eye.fault, self._reconciler).state
         if self._standing_down and state is TradingState.ACTIVE:
             state = TradingState.REDUCING
-        note = parts.stop_file.read() if parts.stop_file.is_set() else None
-        flatten = note is not None and note.flatten
+        flatten, flatten_externals = flatten_wish(parts.stop_file)
         return Facts(
             reading=turn.reading,
             state=parts.memory.state,
@@ -214,7 +213,9 @@ class Loop:
             decided=self._actor.denials.entries,
             denied_raises=self._actor.denials.raises,
             may_enter=self._may_enter and self._haste.may_enter(),
-            flatten="operator: emergency stop with flatten" if flatten else None,
+            flatten=flatten,
+            flatten_externals=flatten_externals,
+            foreign_orders=self._sight.foreign_orders(),
             answer_s=self._haste.answer_market_s,
         )
 
@@ -280,14 +281,13 @@ class Loop:
 
     def _beat(self, turn: Turn | None, fault: SystemFault | None, turn_s: float) -> None:
         parts, picture = self._parts, self._sight.picture
-        verdict = judge_standing(parts, turn, fault, self._reconciler)
         status = StatusFacts(
             state=parts.memory.state,
             limits=parts.policy.limits,
             reading=turn.reading if turn is not None else None,
             account=picture.account if picture is not None else None,
             broker_positions=picture.positions if picture is not None else None,
-            verdict=verdict,
+            verdict=judge_standing(parts, turn, fault, self._reconciler),
             emergency_stop=parts.stop_file.is_set(),
             reconcile=self._reconciler.summary,
             feeds=parts.market.feeds,

@@ -40,7 +40,7 @@ class Pending:
         if facts.broker_positions is None:
             return self._unseen(facts.state)
         if self.command.command is CommandName.EMERGENCY_STOP:
-            return self._stopped(facts.state)
+            return self._stopped(facts)
         return self._closed(facts)
 
     def _unseen(self, state: BotState) -> Confirmed | None:
@@ -50,13 +50,24 @@ class Pending:
         detail = "Closed, as the broker's status codes say; its books cannot be read."
         return Confirmed(detail, {"judged_by": "status_code"})
 
-    def _stopped(self, state: BotState) -> Confirmed | None:
+    def _stopped(self, facts: Facts) -> Confirmed | None:
+        state = facts.state
         working = [order for order in state.orders.live() if order.role is OrderRole.ENTRY]
         flatten = self.command.switch("flatten")
         if working or (flatten and state.positions):
             return None
+        if flatten and self.command.switch("include_external"):
+            return self._emptied(facts)
         detail = "Stopped: no entry works" + (", no position of ours is held." if flatten else ".")
         return Confirmed(detail, {"open_positions": len(state.positions)})
+
+    def _emptied(self, facts: Facts) -> Confirmed | None:
+        """Only two empty lists in a row say that nothing is held, by whomever it was bought."""
+        self.flat_reads = 0 if facts.broker_positions else self.flat_reads + 1
+        if self.flat_reads < FLAT_READS:
+            return None
+        detail = "Stopped: no entry works, and the account holds no position at all."
+        return Confirmed(detail, {"open_positions": 0, "external_positions": 0})
 
     def _closed(self, facts: Facts) -> Confirmed | None:
         symbol = self.command.text("symbol")

@@ -11,6 +11,7 @@ from functools import partial
 
 from services.trading_bot.decision import NOTHING, Decision, Facts, safely
 from services.trading_bot.entries import plan_entry
+from services.trading_bot.externals import watch_externals
 from services.trading_bot.partial_entry import is_told_by_orders
 from services.trading_bot.sequences import advance
 from services.trading_bot.trailing import watch_trails
@@ -35,7 +36,7 @@ def plan_turn(facts: Facts) -> Decision:
 def plan_follow_up(facts: Facts) -> Decision:
     """Return what running plans, overdue entries, gaps and exits demand; never an entry."""
     found = NOTHING
-    for look in (watch_entries, watch_coverage, watch_exits, watch_trails):
+    for look in (watch_entries, watch_coverage, watch_exits, watch_trails, watch_externals):
         found += look(_after(facts, found))
     return found + _advance_all(advance, _after(facts, found))
 

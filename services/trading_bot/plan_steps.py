@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from services.trading_bot.decision import Cancel, Decision, Facts, Note
 from shared.events.types import PlanDone, PlanStepped
+from shared.models.broker import BrokerOrder
+from shared.models.externals import external_symbol, serves_externals
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType
 from shared.models.plans import PLAN_STEPS, Plan, PlanKind
 from shared.models.trading_state import BotState
@@ -15,6 +17,10 @@ ANSWER_PATIENCE = timedelta(seconds=20)
 """Market time that a cancellation or a replacement gets before it is asked for again."""
 UNHEARD_PATIENCE = timedelta(seconds=1)
 """The same for a cancellation of which the broker shows no sign: it may never have arrived."""
+DOUBT_PATIENCE = timedelta(seconds=10)
+"""Market time after which another kind of protection is tried beside one of unknown outcome: that
+is sent again meanwhile, and of two the broker takes one, for the shares are held then.
+"""
 
 
 def start_plan(
@@ -29,7 +35,9 @@ def start_plan(
     The id counts the position's plans by time, so that a later one never looks like an old one.
     """
     reason, by = why
-    symbol = facts.state.orders[position_key].symbol
+    is_external = serves_externals(position_key)
+    orders = facts.state.orders
+    symbol = external_symbol(position_key) if is_external else orders[position_key].symbol
     stamp = int(facts.now.timestamp() * 1000)
     return Plan(
         plan_id=f"{kind.value}:{position_key}:{stamp}",
@@ -83,6 +91,23 @@ def cancels(orders: list[Order], reason: str) -> Decision:
     )
 
 
+def others_in_the_way(plan: Plan, facts: Facts) -> tuple[BrokerOrder, ...]:
+    """Return the orders that are none of ours and may hold external shares, or meet their sale."""
+    if not serves_externals(plan.position_key):
+        return ()
+    return tuple(order for order in facts.foreign_orders if order.symbol == plan.symbol)
+
+
+def cancel_others(orders: Sequence[BrokerOrder], plan: Plan) -> Decision:
+    """Ask for the cancellation of orders that are none of ours, each by its id."""
+    return Decision(
+        cancels=tuple(
+            Cancel(order.broker_order_id, order.client_order_id, order.symbol, plan.reason)
+            for order in orders
+        )
+    )
+
+
 def must_ask_again(plan: Plan, orders: Sequence[Order], facts: Facts) -> bool:
     """Whether a cancellation has waited long enough for its end, or for a sign of its arrival."""
     unheard = any(order.status is not OrderStatus.PENDING_CANCEL for order in orders)
@@ -111,6 +136,13 @@ def is_in_doubt(plan: Plan, facts: Facts) -> bool:
     return any(_is_doubtful_protection(order) for order in live(plan, facts))
 
 
+def is_long_in_doubt(sent: Order, facts: Facts) -> bool:
+    """Return whether an order has been of unknown outcome for longer than DOUBT_PATIENCE."""
+    since = sent.created_at
+    is_late = since is not None and facts.now - since >= DOUBT_PATIENCE
+    return is_late and sent.status is OrderStatus.UNKNOWN
+
+
 def _is_doubtful_protection(order: Order) -> bool:
     is_new = order.status is OrderStatus.UNKNOWN and order.replaces is None
     return is_new and order.role is not OrderRole.EXIT
@@ -124,6 +156,28 @@ def _is_void(order: Order, state: BotState) -> bool:
         return False
     old = state.orders.by_broker_id(order.replaces)
     return old is not None and old.status.is_terminal and old.status is not OrderStatus.REPLACED
+
+
+def left_alone(plan: Plan, facts: Facts) -> list[Order]:
+    """Return the targets whose stop has ended without them: they hold the shares and protect none.
+    A stop that was replaced has not ended as long as nobody has seen its successor.
+    """
+    members = group(plan, facts)
+    stops = [order for order in members if order.role is OrderRole.STOP]
+    found = []
+    for order in members:
+        if order.role is OrderRole.TARGET and order.status.is_live and order.broker_order_id:
+            key = order.parent_id or order.client_order_id
+            beside = [stop for stop in stops if stop.parent_id == key]
+            if beside and all(_has_ended(stop, facts.state) for stop in beside):
+                found.append(order)
+    return found
+
+
+def _has_ended(stop: Order, state: BotState) -> bool:
+    if stop.status is OrderStatus.REPLACED:
+        return state.orders.by_broker_id(stop.replaced_by or "") is not None
+    return stop.status.is_terminal
 
 
 def sent_since(plan: Plan, facts: Facts, role: OrderRole, kind: OrderType) -> Order | None:

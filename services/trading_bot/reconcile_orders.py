@@ -12,11 +12,12 @@ from shared.events.fills import stamp_of
 from shared.events.orders import order_from_seen, role_of_leg
 from shared.events.types import FillSeen, HoldPlaced, OrderAdopted, OrderSeen, OutcomeUnknown
 from shared.models.broker import BrokerFill, BrokerOrder
+from shared.models.externals import EXTERNAL, external_key
 from shared.models.ids import parse_own_id
 from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, Side
 from shared.models.trading_state import BotState, HoldKind
 
-_PLAN_NAMES = frozenset({"protect", "close", "replace"})
+_PLAN_NAMES = frozenset({"protect", "close", "replace", EXTERNAL})
 """Names in the ids of orders that no strategy asked for."""
 
 _CHAIN_LINKS_MAX = 20
@@ -115,11 +116,17 @@ def _is_forgotten(state: BotState, seen: BrokerOrder) -> bool:
 
 def _adopt_own(working: Working, seen: BrokerOrder, name: str) -> None:
     order = order_from_seen(seen, _role_of(seen, name))
-    is_entry = order.role is OrderRole.ENTRY
+    is_external = name == EXTERNAL
+    if is_external:
+        key = external_key(seen.symbol)
+    elif order.role is OrderRole.ENTRY:
+        key = seen.client_order_id
+    else:
+        key = _key_for(working.state, seen)
     order = replace(
         order,
-        strategy="" if name in _PLAN_NAMES else name,
-        position_key=seen.client_order_id if is_entry else _key_for(working.state, seen),
+        strategy="" if name in _PLAN_NAMES and not is_external else name,
+        position_key=key,
         reason="adopted: its intent was lost",
     )
     working.take(OrderAdopted(order, seen, working.at))

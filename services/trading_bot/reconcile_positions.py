@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from services.trading_bot.reconcile_report import Outcome, Working
 from shared.events.types import ExternalsObserved
+from shared.models.externals import serves_externals
 from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 
@@ -51,7 +51,13 @@ def match_positions(working: Working, positions: Iterable[Position]) -> None:
 
 
 def _external(shown: Position, qty: Decimal) -> Position:
-    return replace(shown, qty=qty, strategy="", stop_price=None, target_price=None, position_key="")
+    return Position(
+        symbol=shown.symbol,
+        qty=qty,
+        entry_price=shown.entry_price,
+        opened_at=shown.opened_at,
+        current_price=shown.current_price,
+    )
 
 
 def _may_lag(state: BotState, symbol: str, working: Working) -> bool:
@@ -59,6 +65,8 @@ def _may_lag(state: BotState, symbol: str, working: Working) -> bool:
     if symbol in state.positions:
         return True
     for order in state.orders.of_symbol(symbol):
+        if serves_externals(order.position_key) and order.filled_at is None:
+            continue  # it stands beside shares that are not ours, and moves none until it fills
         if not order.status.is_terminal:
             return True
         changed = order.filled_at or order.updated_at

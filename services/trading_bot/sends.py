@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from shared.events.intents import decided_at, next_sequence, order_of
 from shared.models.broker import OrderRequest
+from shared.models.externals import EXTERNAL, serves_externals
 from shared.models.ids import Decision as IdParts
 from shared.models.ids import make_client_order_id
 from shared.models.numbers import CENT
@@ -134,6 +135,26 @@ def trailing_send(holding: Holding, distance: Decimal) -> Send:
     return Send(request, order_of(request, OrderRole.STOP, position.position_key))
 
 
+def external_stop_send(holding: Holding, stop: Decimal) -> Send:
+    """Return the GTC stop for external shares; it has no target, and nothing of it is our trade."""
+    position = holding.position
+    request = OrderRequest(
+        client_order_id=_sequenced_id(holding, EXTERNAL),
+        purpose=Purpose.PROTECT,
+        symbol=position.symbol,
+        side=holding.closing_side,
+        qty=abs(position.qty),
+        type=OrderType.STOP,
+        order_class=OrderClass.SIMPLE,
+        time_in_force=TimeInForce.GTC,
+        stop_price=stop,
+        strategy=position.strategy,
+        created_at=holding.now,
+        reason="protection of external shares (ADOPT_EXTERNAL)",
+    )
+    return Send(request, order_of(request, OrderRole.STOP, position.position_key))
+
+
 def exit_send(holding: Holding, qty: Decimal, reason: str) -> Send:
     """Return the market order that closes `qty` shares of the position."""
     position = holding.position
@@ -236,6 +257,10 @@ def _sequenced_id(holding: Holding, name: str) -> str:
     """The same state gives the same id; once the order is recorded, the next one differs."""
     state, position = holding.state, holding.position
     at = decided_at(state, position.position_key) or position.opened_at
+    if serves_externals(position.position_key):
+        # Nothing of ours began it: the moment keeps the id apart from those of older orders, and
+        # once recorded it goes out again under the id that it has.
+        name, at = EXTERNAL, holding.now
     if at is None:
         raise ValueError(f"position {position.symbol} has neither a decision nor an opening time")
     parts = IdParts(

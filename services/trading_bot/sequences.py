@@ -11,16 +11,21 @@ from decimal import Decimal
 
 from services.trading_bot.coverage import coverage, is_stale, whole
 from services.trading_bot.decision import NOTHING, Decision, Facts
+from services.trading_bot.external_shares import held_of
 from services.trading_bot.partial_entry import ENTRY_STEPS
 from services.trading_bot.plan_steps import (
     ANSWER_PATIENCE,
     UNHEARD_PATIENCE,
+    cancel_others,
     cancels,
     done,
     in_the_way,
     is_in_doubt,
+    is_long_in_doubt,
+    left_alone,
     live,
     must_ask_again,
+    others_in_the_way,
     sent_since,
     start_plan,
     step,
@@ -48,9 +53,7 @@ _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.NOT_SENT})
 
 def advance(plan: Plan, facts: Facts) -> Decision:
     """Return what the plan demands now."""
-    position = facts.state.positions.get(plan.symbol)
-    if position is not None and position.position_key != plan.position_key:
-        position = None
+    position = held_of(plan, facts)
     if plan.kind is PlanKind.PARTIAL_ENTRY and plan.step in ENTRY_STEPS:
         return ENTRY_STEPS[plan.step](plan, facts)
     if position is None:
@@ -86,9 +89,12 @@ def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
 
 
 def _clear_way(plan: Plan, facts: Facts) -> Decision:
-    """Cancel the stops of before a split: their shares are held, their prices wrong (rule 19)."""
+    """Cancel the stops of before a split: their shares are held, their prices wrong (rule 19). And
+    targets that have lost their stop: they hold the shares, too.
+    """
     stale = [order for order in live(plan, facts) if is_stale(order, facts.state)]
     stale = [order for order in stale if order.role in (OrderRole.STOP, OrderRole.TARGET)]
+    stale = stale or left_alone(plan, facts)
     if not stale:
         return step(plan, "send_oco", facts)
     if facts.account is None or not facts.account.may_trade:
@@ -104,14 +110,20 @@ def _send_oco(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     if sent is not None and sent.status is OrderStatus.UNKNOWN and not _levels(position, facts):
         # Its stop is passed: sending it again is refused, and waiting for its looks is naked.
         return step(plan, "send_exit", facts)
-    if sent is not None and not sent.status.is_terminal:
-        return NOTHING
-    if sent is not None:
+    if sent is not None and (sent.status.is_terminal or is_long_in_doubt(sent, facts)):
         return step(plan, "send_trailing", facts)
+    if sent is not None:
+        return _cancel_alone(plan, sent, facts)
     levels = _levels(position, facts)
     if levels is None:
         return step(plan, "send_exit", facts)
     return Decision(protective=(protection_send(holding, *levels),))
+
+
+def _cancel_alone(plan: Plan, sent: Order, facts: Facts) -> Decision:
+    if sent not in left_alone(plan, facts) or not must_ask_again(plan, [sent], facts):
+        return NOTHING
+    return cancels([sent], plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
 
 
 def _levels(position: Position, facts: Facts) -> tuple[Decimal, Decimal] | None:
@@ -150,7 +162,8 @@ def _close(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         return step(plan, "cancel_legs", facts)
     if plan.step == "cancel_legs":
         living = [order for order in live(plan, facts) if order.role is not OrderRole.EXIT]
-        return cancels(living, plan.reason) + step(plan, "await_cancel", facts)
+        found = cancels(living, plan.reason) + cancel_others(others_in_the_way(plan, facts), plan)
+        return found + step(plan, "await_cancel", facts)
     if plan.step == "await_cancel":
         return _await_legs(plan, facts)
     if plan.step == "send_exit":
@@ -168,14 +181,15 @@ def _close_anew(plan: Plan, facts: Facts) -> Decision | None:
 
 
 def _await_legs(plan: Plan, facts: Facts) -> Decision:
-    living = in_the_way(plan, facts)
-    if not living:
+    living, others = in_the_way(plan, facts), others_in_the_way(plan, facts)
+    if not living and not others:
         return step(plan, "send_exit", facts)
     # A market exit is on its way out with its shares: they have no stop to come back to.
     waiting = [order for order in living if not _is_market_exit(order)]
-    if not waiting or not must_ask_again(plan, waiting, facts):
+    if not (waiting or others) or not must_ask_again(plan, waiting, facts):
         return NOTHING
-    return cancels(waiting, plan.reason) + step(plan, plan.step, facts, plan.attempts + 1)
+    found = cancels(waiting, plan.reason) + cancel_others(others, plan)
+    return found + step(plan, plan.step, facts, plan.attempts + 1)
 
 
 def _is_market_exit(order: Order) -> bool:

@@ -12,9 +12,11 @@ from services.trading_bot.money import MoneyWatch
 from services.trading_bot.parts import Parts
 from services.trading_bot.rebuilding import Rebuilder
 from services.trading_bot.reconciling import Reconciler
+from services.trading_bot.standing import flatten_wish
 from services.trading_bot.statements import StatementWatch
-from shared.errors import TransientFault
+from shared.errors import ConfigFault, SystemFault, TransientFault
 from shared.events.types import Event, OrderSeen
+from shared.models.broker import BrokerOrder
 from shared.models.portfolio import Position
 from shared.ports import Turn
 from shared.resilience.lanes import Lane, in_lane
@@ -30,6 +32,7 @@ class Sight:
         self._money = MoneyWatch(parts)
         self._statements = StatementWatch(parts)
         self._is_glance = False
+        self._open_orders: tuple[BrokerOrder, ...] = ()
         self.picture: Picture | None = None
         """None when the last whole look failed."""
 
@@ -37,6 +40,18 @@ class Sight:
     def positions(self) -> Mapping[str, Position] | None:
         """The broker's positions, None when they could not be read or only orders were."""
         return self.picture.positions if self.picture and not self._is_glance else None
+
+    def foreign_orders(self) -> tuple[BrokerOrder, ...]:
+        """Return the orders of others that work at the broker, as far as the last look read them.
+        Asked for only where external shares are more than shown: adopted, or to be closed.
+        """
+        parts, picture = self._parts, self.picture
+        wanted = parts.policy.adopt_external or bool(self._open_orders)
+        if picture is None or not wanted:
+            return ()
+        known = parts.memory.state.orders.by_broker_id
+        seen = {one.broker_order_id: one for one in (*self._open_orders, *picture.orders)}
+        return tuple(one for key, one in seen.items() if one.status.is_live and known(key) is None)
 
     def see(self, turn: Turn) -> None:
         """Read the broker and book what it shows. Raises TransientFault for another account."""
@@ -57,6 +72,7 @@ class Sight:
 
     def see_again(self, turn: Turn) -> bool:
         """Look once more within a turn, after acting; False when the broker cannot be asked."""
+        self._parts.host.alongside.renew()
         picture = self._look(turn.reading.now)
         if picture is None:
             return False
@@ -95,5 +111,18 @@ class Sight:
         with self._lane():
             picture = self._parts.eye.look(self._parts.memory.state, now)
         is_half = picture is not None and picture.positions is None
+        closes_all = flatten_wish(self._parts.stop_file)[1]
+        self._open_orders = self._all_open() if closes_all and picture is not None else ()
         # In lock-step the exchange waits: a half picture must not change the replay.
         return None if is_half and self._parts.settings.is_lock_step else picture
+
+    def _all_open(self) -> tuple[BrokerOrder, ...]:
+        """Read every working order: what holds external shares may be older than any of ours. A
+        read that fails cancels nothing; the broker then refuses to sell what is held.
+        """
+        try:
+            return self._parts.broker.orders("open")
+        except ConfigFault:
+            raise
+        except SystemFault:
+            return ()

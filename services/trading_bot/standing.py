@@ -9,6 +9,7 @@ from services.trading_bot.reconciling import Reconciler
 from shared.errors import SchemaFault, SystemFault
 from shared.models.orders import OrderRole
 from shared.models.trading_state import BotState
+from shared.persistence.emergency_stop import EmergencyStopFile
 from shared.ports import Turn
 from shared.risk.trading_state import StateInputs, StateVerdict, combine
 
@@ -48,6 +49,16 @@ def judge_standing(
             supervision_fault=parts.supervision.fault() or "",
         )
     )
+
+
+def flatten_wish(stop_file: EmergencyStopFile) -> tuple[str | None, bool]:
+    """Return why every position of ours must be closed now (None: it must not), and whether those
+    that are not ours must be closed, too.
+    """
+    note = stop_file.read() if stop_file.is_set() else None
+    if note is None or not note.flatten:
+        return None, False
+    return "operator: emergency stop with flatten", note.include_external
 
 
 def is_secure(state: BotState) -> bool:

@@ -24,7 +24,7 @@ from services.trading_bot.execution.door import OrderDoor
 from services.trading_bot.execution.patience import EXTENSION_S, PatientBroker
 from services.trading_bot.execution.settling import Settler
 from services.trading_bot.exits import exit_rules_of
-from services.trading_bot.gather import BrokerEye
+from services.trading_bot.gather import BrokerEye, orders_since
 from services.trading_bot.listeners import add_listeners
 from services.trading_bot.market_view import MarketView
 from services.trading_bot.memory import Memory
@@ -180,6 +180,9 @@ def start(ignition: Ignition, lock: TradingLock) -> Parts:
     waiting.notifier.extend_timeout(EXTENSION_S)
     _forbid_shorting(broker.forbids_shorting, broker.forbid_shorting)
     patient = PatientBroker(broker, waiting.notifier, clock)
+    if settings.is_lock_step:
+        memory = opened
+        host.alongside.wanted = lambda: broker.look_addresses(orders_since(memory.state))
     wired = (ignition, endpoints, host)
     return _wire(wired, patient, (opened, desk, _symbols(settings, sim)))
 
@@ -270,6 +273,7 @@ def _wire(
             exit_rules=exit_rules_of(strategies),
             exit_at_close=settings.exit_at_close,
             allow_short=settings.allow_short,
+            adopt_external=settings.adopt_external,
         ),
         drifts=broker.drifts,
         host=host,

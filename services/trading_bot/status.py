@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from services.trading_bot.brain.clamps import pnl_pct, shown_price
 from services.trading_bot.brain.ward import StrategyRow
-from services.trading_bot.coverage import coverage, coverage_pct
+from services.trading_bot.coverage import CoverageRow, coverage, coverage_pct
+from services.trading_bot.external_shares import external_coverage, own_stops
 from services.trading_bot.gates import GateResult
 from shared.clock import utc_text
 from shared.models.broker import ClockReading
@@ -96,10 +97,7 @@ def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
         "causes": [_cause_row(line) for line in facts.verdict.causes],
         "emergency_stop_active": facts.emergency_stop,
         "paused": state.operator.paused,
-        "positions": [
-            _position_row(position, facts, covered[symbol].is_covered)
-            for symbol, position in sorted(state.positions.items())
-        ],
+        **_holdings(facts, covered),
         "orders": [_order_row(order) for order in _shown_orders(state)],
         "coverage_pct": round(float(coverage_pct(covered)), 2),
         "unknown_outcomes": len(state.unknown_outcomes),
@@ -120,7 +118,8 @@ def _money(amount: Decimal | None) -> str | None:
 
 
 def _price(amount: Decimal | None) -> str | None:
-    return str(amount.normalize()) if amount is not None else None
+    # not `str`: that writes 260 as 2.6E+2
+    return f"{amount.normalize():f}" if amount is not None else None
 
 
 def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> dict[str, object]:
@@ -142,6 +141,35 @@ def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> di
         "stop_confirmed": confirmed,
         "strategy": position.strategy,
         "opened_at": utc_text(position.opened_at) if position.opened_at is not None else None,
+    }
+
+
+def _holdings(facts: StatusFacts, covered: Mapping[str, CoverageRow]) -> dict[str, object]:
+    """What is ours, and what is held beside it: counted and shown, never traded."""
+    now = facts.reading.now if facts.reading is not None else None
+    rows = external_coverage(facts.state, facts.broker_positions, now)
+    return {
+        "positions": [
+            _position_row(position, facts, covered[symbol].is_covered)
+            for symbol, position in sorted(facts.state.positions.items())
+        ],
+        "external_positions": [
+            _external_row(symbol, row, facts) for symbol, row in sorted(rows.items())
+        ],
+        "external_coverage_pct": round(float(coverage_pct(rows)), 2),
+    }
+
+
+def _external_row(symbol: str, row: CoverageRow, facts: StatusFacts) -> dict[str, object]:
+    held = facts.state.external_positions[symbol]
+    stops = [each.stop_price for each in own_stops(symbol, facts.state) if each.stop_price]
+    return {
+        "symbol": symbol,
+        "qty": str(held.qty),
+        "current_price": _price(held.current_price),
+        "market_value": _money(held.market_value),
+        "protected_qty": str(min(row.stop_qty, row.open_qty)),
+        "stop_price": _price(max(stops, default=None)),
     }
 
 
@@ -185,14 +213,14 @@ def _order_row(order: Order) -> dict[str, object]:
 def _limit_rows(facts: StatusFacts, equity: Decimal | None) -> list[dict[str, object]]:
     dollars = DollarLimits.of(facts.limits, equity)
     state, day = facts.state, facts.state.day
-    held = (facts.broker_positions or {}).values()
-    exposure = sum((abs(position.market_value) for position in held), _ZERO)
-    largest = max((abs(position.market_value) for position in held), default=_ZERO)
-    lost = max(_ZERO, -day.pnl(equity)) if day is not None and equity is not None else _ZERO
-    fall = state.pnl.drawdown_pct or _ZERO
+    exposure = largest = None
+    if facts.broker_positions is not None:
+        held = [abs(position.market_value) for position in facts.broker_positions.values()]
+        exposure, largest = sum(held, _ZERO), max(held, default=_ZERO)
+    lost = max(_ZERO, -day.pnl(equity)) if day is not None and equity is not None else None
     return [
         _limit_row("daily_loss", dollars.daily_loss, lost),
-        _limit_row("drawdown_pct", facts.limits.drawdown_limit_pct, fall),
+        _limit_row("drawdown_pct", facts.limits.drawdown_limit_pct, state.pnl.drawdown_pct),
         _limit_row("gross_exposure", dollars.exposure, exposure),
         _limit_row("largest_position", dollars.position, largest),
         _limit_row(
@@ -203,10 +231,13 @@ def _limit_rows(facts: StatusFacts, equity: Decimal | None) -> list[dict[str, ob
     ]
 
 
-def _limit_row(name: str, limit: Decimal, used: Decimal) -> dict[str, object]:
-    used_pct = round(float(used / limit * 100), 2) if limit > 0 else None
-    shown = used.quantize(Decimal("0.0001")).normalize()
-    return {"name": name, "limit": f"{limit:f}", "used": f"{shown:f}", "used_pct": used_pct}
+def _limit_row(name: str, limit: Decimal, used: Decimal | None) -> dict[str, object]:
+    """A limit and its use; a use that nobody knows is no use of zero."""
+    row: dict[str, object] = {"name": name, "limit": f"{limit:f}", "used": None, "used_pct": None}
+    if used is not None:
+        row["used"] = f"{used.quantize(Decimal('0.0001')).normalize():f}"
+        row["used_pct"] = round(float(used / limit * 100), 2) if limit > 0 else None
+    return row
 
 
 def _feed_row(feed: FeedStatus, reading: ClockReading | None) -> dict[str, object]:

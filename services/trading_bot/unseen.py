@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from services.trading_bot.decision import NOTHING, BrokerClose, Decision, Facts
 from services.trading_bot.exits import OPERATOR
+from services.trading_bot.external_shares import external_position, held_of
 from services.trading_bot.plan_steps import cancels, done, live, start_plan, step
 from shared.events.orders import order_from_seen
 from shared.events.types import Event, OrderAdopted, PlanStarted, PlanStepped
 from shared.models.broker import CloseOutcome, CloseRequested, NoPosition, Rejected
+from shared.models.externals import serves_externals
 from shared.models.orders import OrderRole
 from shared.models.plans import Plan, PlanKind
 from shared.models.portfolio import Position
@@ -25,8 +28,8 @@ ASK_AGAIN = timedelta(seconds=2)
 """Market time between two requests to close one position; a second one can sell nothing twice."""
 FLAT_ANSWERS = 2
 """One "no such position" may be a broker's late book (rule 8)."""
-_ANSWER, _FLAT = "close_answer", "flat_answers"
-_REFUSED = "refused"
+_ANSWER, _FLAT, _PART = "close_answer", "flat_answers", "close_qty"
+_REFUSED, _TAKEN = "refused", "taken"
 _BEFORE_CANCEL = ("check_account", "cancel_legs")
 
 
@@ -37,7 +40,10 @@ def ask_to_close(plan: Plan, facts: Facts) -> Decision:
     if plan.attempts and facts.now - plan.updated_at < ASK_AGAIN:
         return NOTHING
     attempts = plan.attempts + 1
-    position = facts.state.positions[plan.symbol]
+    position = held_of(plan, facts)
+    part = _part(plan, facts)
+    if position is None or (part is not None and _may_be_gone(plan)):
+        return NOTHING
     close = BrokerClose(
         symbol=plan.symbol,
         position_key=plan.position_key,
@@ -47,6 +53,7 @@ def ask_to_close(plan: Plan, facts: Facts) -> Decision:
         attempts=attempts,
         flat_answers=int(plan.facts.get(_FLAT, "0")),
         reason=plan.reason,
+        qty=part,
     )
     return step(plan, plan.step, facts, attempts) + Decision(closes=(close,))
 
@@ -56,7 +63,7 @@ def close_events(close: BrokerClose, outcome: CloseOutcome, at: datetime) -> tup
     word, flat = _REFUSED, 0
     adopted: tuple[Event, ...] = ()
     if isinstance(outcome, CloseRequested):
-        word = "taken"
+        word = _TAKEN
         if outcome.order is not None and outcome.order.symbol == close.symbol:
             order = replace(
                 order_from_seen(outcome.order, OrderRole.EXIT),
@@ -70,6 +77,8 @@ def close_events(close: BrokerClose, outcome: CloseOutcome, at: datetime) -> tup
     elif not isinstance(outcome, Rejected):
         word = "unknown"
     told = {_ANSWER: word, _FLAT: str(flat)}
+    if close.qty is not None:
+        told[_PART] = str(close.qty)
     return (PlanStepped(close.plan_id, close.step, close.attempts, at, told), *adopted)
 
 
@@ -78,7 +87,23 @@ def is_closed_unseen(state: BotState, position_key: str) -> bool:
     return any(plan.position_key == position_key and _is_told_flat(plan) for plan in state.plans)
 
 
+def _part(plan: Plan, facts: Facts) -> Decimal | None:
+    """Return how many shares are to be closed where external ones, which stay, lie beside ours."""
+    ours = facts.state.positions.get(plan.symbol)
+    beside = plan.symbol in facts.state.external_positions
+    if serves_externals(plan.position_key) or not beside or ours is None:
+        return None
+    return None if facts.flatten_externals else abs(ours.qty)
+
+
+def _may_be_gone(plan: Plan) -> bool:
+    """Whether a part was asked for and not refused: asking again could sell what is not ours."""
+    return plan.attempts > 0 and plan.facts.get(_ANSWER) != _REFUSED
+
+
 def _is_told_flat(plan: Plan) -> bool:
+    if _PART in plan.facts and plan.facts.get(_ANSWER) == _TAKEN:
+        return True
     return int(plan.facts.get(_FLAT, "0")) >= FLAT_ANSWERS
 
 
@@ -88,6 +113,9 @@ def begin_unseen(facts: Facts) -> Decision:
     found = cancels(entries, "the broker's answers break their contract")
     for symbol in sorted(facts.state.positions):
         found += _begin_close(facts.state.positions[symbol], facts)
+    for symbol in sorted(facts.state.external_positions if facts.flatten_externals else ()):
+        external = external_position(symbol, facts.state, None)
+        found += _begin_close(external, facts) if external is not None else NOTHING
     return found
 
 
@@ -117,10 +145,7 @@ def _is_by_operator(plan: Plan) -> bool:
 
 def advance_unseen(plan: Plan, facts: Facts) -> Decision:
     """Return what a plan demands while nothing can be read: only closing goes on."""
-    position = facts.state.positions.get(plan.symbol)
-    if plan.kind is not PlanKind.CLOSE or position is None:
-        return NOTHING
-    if position.position_key != plan.position_key:
+    if plan.kind is not PlanKind.CLOSE or held_of(plan, facts) is None:
         return NOTHING
     if plan.step in _BEFORE_CANCEL and not _may_cancel(plan, facts):
         return NOTHING

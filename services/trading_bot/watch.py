@@ -15,6 +15,7 @@ from services.trading_bot.decision import Cancel, Decision, Facts, Note, safely
 from services.trading_bot.exits import reason_to_leave
 from services.trading_bot.plan_steps import start_plan
 from shared.events.types import PlanStarted
+from shared.models.externals import serves_externals
 from shared.models.orders import Order, OrderRole
 from shared.models.plans import PlanKind
 from shared.models.portfolio import Position
@@ -82,7 +83,8 @@ def _is_in_hand(position: Position, facts: Facts) -> bool:
     the stop closes nothing: whatever else is wanted ends it.
     """
     plans = (plan for plan in facts.state.plans if plan.symbol == position.symbol)
-    if any(plan.kind is not PlanKind.TRAIL for plan in plans):
+    ours = (plan for plan in plans if not serves_externals(plan.position_key))
+    if any(plan.kind is not PlanKind.TRAIL for plan in ours):
         return True
     return facts.state.entry_working(position.symbol) is not None
 

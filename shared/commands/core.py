@@ -32,6 +32,7 @@ from shared.persistence.emergency_stop import EmergencyStopFile
 
 ANSWER_WITHIN_S = 45.0
 """How long a door waits: a bot that is dead has to be replaced by a one-shot first."""
+NOT_ALONE = "Including external positions closes positions: say flatten with it. Nothing was done."
 _SYMBOL = re.compile(r"^[A-Z][A-Z0-9.]{0,11}$")
 
 
@@ -69,19 +70,27 @@ class CommandCore:
         self._hand_over = hand_over
         self._answer_within_s = answer_within_s
 
-    def emergency_stop(self, reason: str, by: str, flatten: bool = False) -> Answer:
-        """Stop all entries at once and cancel working ones; with `flatten` close our positions.
+    def emergency_stop(
+        self, reason: str, by: str, flatten: bool = False, include_external: bool = False
+    ) -> Answer:
+        """Stop all entries at once and cancel working ones; with `flatten` close our positions,
+        and with `include_external` those that are not ours, too. That one alone is REFUSED.
 
         The stop file is there before anything else is tried, and stays there whatever the
         answer is. DONE means that the holder of the trading lock verified it at the broker.
         """
         # Stopping is always safe: a missing or endless reason is no ground to refuse it.
         why, who = reason[:TEXT_CHARACTERS_MAX] or "not said", by[:TEXT_CHARACTERS_MAX] or "unknown"
-        wish = _Wish(CommandName.EMERGENCY_STOP, who, why, {"flatten": flatten})
+        args: dict[str, ArgValue] = {"flatten": flatten}
+        if include_external:
+            args["include_external"] = True
+        wish = _Wish(CommandName.EMERGENCY_STOP, who, why, args)
+        if include_external and not flatten:
+            return self._refused(wish, NOT_ALONE)
         problem = ""
         try:
             self._state.root.mkdir(parents=True, exist_ok=True)
-            self._stop.set(why, who, self._clock.utc_now(), flatten)
+            self._stop.set(why, who, self._clock.utc_now(), flatten, include_external)
         except (OSError, SystemFault) as failure:
             problem = f"The stop file could not be made ({failure}). "
         answer = self._carried_out(wish, keep_waiting=True)

@@ -38,7 +38,7 @@ def read_account(raw: object) -> Account:
     )
 
 
-def read_position(raw: object, path: str = "position") -> Position:
+def read_position(raw: object, path: str = "position") -> BrokerPosition:
     """Return one open position; `side`, `qty` and `market_value` must agree."""
     fields = Fields(raw, path)
     GROWTH.see("position", fields.raw)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.events.fills import ZERO, cost_of
+from shared.models.externals import serves_externals
 from shared.models.json_values import to_json
 from shared.models.layered import layered
 from shared.models.movements import UNCHANGED, Adjustment
@@ -68,9 +69,11 @@ def _exit_order(order: Order) -> tuple[float, str]:
 
 
 def refresh_group(state: BotState, position_key: str) -> BotState:
-    """Return the state with position, trade and totals of this group as its fills say."""
+    """Return the state with position, trade and totals of this group as its fills say; orders that
+    serve external shares make none.
+    """
     orders = state.orders.group(position_key)
-    if not orders:
+    if not orders or serves_externals(position_key):
         return state
     symbol = orders[0].symbol
     position = _position_of(state, symbol)
@@ -85,7 +88,7 @@ def _position_of(state: BotState, symbol: str) -> Position | None:
     """Sum the symbol over its groups: a late fill of an old group joins the present owner."""
     keys: dict[str, Decimal] = {}
     for order in state.orders.of_symbol(symbol):
-        if order.filled_qty and order.position_key:
+        if order.filled_qty and order.position_key and not serves_externals(order.position_key):
             shares = order.filled_qty if order.side is Side.BUY else -order.filled_qty
             keys[order.position_key] = keys.get(order.position_key, ZERO) + shares
     for key in keys:
@@ -252,4 +255,6 @@ def is_closed(orders: Iterable[Order], adjustment: Adjustment = UNCHANGED) -> bo
     members = tuple(orders)
     over = all(order.status.is_terminal for order in members)
     tombstone = any(order.status is OrderStatus.NOT_SENT for order in members)
-    return over and not tombstone and sum_group(members, adjustment).open_qty == 0
+    holds_none = all(serves_externals(order.position_key) for order in members)
+    is_flat = holds_none or sum_group(members, adjustment).open_qty == 0
+    return over and not tombstone and is_flat

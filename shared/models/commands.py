@@ -55,7 +55,7 @@ class CommandOutcome(StrEnum):
 
 
 ArgValue = str | bool
-"""Arguments are words and switches: `symbol`, `what`, `flatten`."""
+"""Arguments are words and switches: `symbol`, `what`, `flatten`, `include_external`."""
 
 
 def is_command_id(text: str) -> bool:

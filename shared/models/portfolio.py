@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -38,10 +38,10 @@ class Position:
         require_not_negative(self.entry_price, "entry_price")
         if self.opened_at is not None:
             require_utc(self.opened_at, "opened_at")
-        for field in ("stop_price", "target_price", "current_price"):
-            price: Decimal | None = getattr(self, field)
+        for name in ("stop_price", "target_price", "current_price"):
+            price: Decimal | None = getattr(self, name)
             if price is not None:
-                require_positive(price, field)
+                require_positive(price, name)
 
     @property
     def is_external(self) -> bool:
@@ -65,6 +65,16 @@ class Position:
             f"Position({self.symbol} {self.qty} at {self.entry_price} stop {self.stop_price} "
             f"owner {self.strategy or 'external'})"
         )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BrokerPosition(Position):
+    """A position as the broker's own list shows it."""
+
+    available_qty: Decimal | None = field(default=None, compare=False)
+    """Shares that no order at the broker holds, signed as `qty`; None when it does not say so. It
+    says something of the orders, and a position is the same whatever they are.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class StopNote:
     by: str
     at: str
     flatten: bool
+    include_external: bool = False
+    """Whether `flatten` closes external positions, too."""
 
 
 class EmergencyStopFile:
@@ -56,11 +58,14 @@ class EmergencyStopFile:
             return True
         return True
 
-    def set(self, reason: str, by: str, at: datetime, flatten: bool) -> bool:
+    def set(
+        self, reason: str, by: str, at: datetime, flatten: bool, include_external: bool = False
+    ) -> bool:
         """Stop trading; True when the explanation was written too.
 
-        An earlier wish to flatten is kept. Raises TransientFault when not even the empty file
-        could be made: then nothing is stopped and the caller must say so.
+        An earlier wish to flatten is kept, and so is one to include what is external. Raises
+        TransientFault when not even the empty file could be made: then nothing is stopped and the
+        caller must say so.
         """
         earlier = self.read()
         self._create()
@@ -70,6 +75,8 @@ class EmergencyStopFile:
             "at": utc_text(at),
             "flatten": flatten or (earlier is not None and earlier.flatten),
         }
+        if include_external or (earlier is not None and earlier.include_external):
+            note["include_external"] = True
         try:
             write_document(self.path, render(note) + b"\n", self._files)
         except TransientFault:
@@ -108,6 +115,7 @@ class EmergencyStopFile:
             by=str(found.get("by", UNREADABLE)),
             at=str(found.get("at", UNREADABLE)),
             flatten=found.get("flatten") is True,
+            include_external=found.get("include_external") is True,
         )
 
     def clear(self) -> None:

@@ -25,7 +25,8 @@ class DirectSession(requests.Session):
         """Send one request; raises as requests does."""
         follows = options.get("allow_redirects", True)
         own_ways = self.trust_env or self.cookies or self.auth or self.params or self.proxies
-        if follows or own_ways or not options.keys() <= _PLAIN:
+        is_watched = any(self.hooks.values())
+        if follows or own_ways or is_watched or not options.keys() <= _PLAIN:
             return super().request(method, url, **options)
         prepared = self._prepared(method, url, options)
         reply = self.get_adapter(url).send(

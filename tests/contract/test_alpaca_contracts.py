@@ -265,3 +265,27 @@ def test_trade_update_when_event_is_new_then_passes() -> None:
     read = read_trade_update(update)
     assert read.event == "teleported"
     assert read.at == read.order.updated_at
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        ("4", Decimal(4)),
+        ("0", Decimal(0)),
+        (None, None),
+        (4, Decimal(4)),
+        ("many", None),
+        ("NaN", None),
+        ("-4", None),
+        ("11", None),
+        ([], None),
+    ],
+)
+def test_position_when_its_free_shares_make_no_sense_then_only_they_are_unknown(
+    told: object, believed: Decimal | None
+) -> None:
+    """External shares alone are judged by them: no position is lost for their sake."""
+    position = read_position(raw.raw_position(qty_available=told))
+
+    assert position.qty == 10
+    assert position.available_qty == believed

@@ -242,7 +242,8 @@ def test_close_position_when_answered_then_closed_outcome(
     assert isinstance(taken, CloseRequested)
     assert taken.order is not None
     alpaca.on("DELETE", "/v2/positions/SPY", (200, {"drifted": True}))
-    assert broker.close_position("SPY") == CloseRequested(None)
+    assert broker.close_position("SPY", Decimal("10")) == CloseRequested(None)
+    assert [asked.query for asked in alpaca.asked[-2:]] == [{}, {"qty": "10"}]
     held = (403, {"code": 40310000, "message": "insufficient qty available for order"})
     alpaca.on("DELETE", "/v2/positions/SPY", held)
     assert isinstance(broker.close_position("SPY"), Rejected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -94,3 +95,19 @@ def test_bot_when_answers_are_too_slow_for_a_stop_in_time_then_nothing_is_entere
     run_for(house, 12)
 
     assert bool(house.broker.submitted) is enters
+
+
+@pytest.mark.parametrize(("lag_s", "is_told"), [(1.2, False), (1.3, True)])
+def test_health_when_slow_answers_keep_entries_back_then_it_is_not_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lag_s: float, is_told: bool
+) -> None:
+    """A green light beside a bot that enters nothing would lie; a hiccup is no news."""
+    house = LaggingHouse(tmp_path, BEFORE)
+    caplog.set_level(logging.INFO)
+    house.slow.lag_s = lag_s
+
+    run_for(house, 5)
+    assert not any("enters nothing" in each for each in caplog.messages)
+    run_for(house, 15)
+
+    assert any("enters nothing" in each for each in caplog.messages) is is_told

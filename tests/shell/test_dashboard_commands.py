@@ -72,15 +72,19 @@ def test_emergency_stop_when_broker_is_away_answers_202_and_stands(page: Dashboa
     assert (page.state / "emergency_stop").exists()
 
 
-def test_emergency_stop_with_flatten_needs_the_token(page: Dashboard) -> None:
+@pytest.mark.parametrize("include_external", [False, True])
+def test_emergency_stop_with_flatten_needs_the_token(
+    page: Dashboard, *, include_external: bool
+) -> None:
     """Selling everything is not always safe."""
-    body = {"reason": "x", "flatten": True}
+    body = {"reason": "x", "flatten": True, "include_external": include_external}
     assert page.ask("POST", "/api/unified/emergency-stop", body).status == 401
     assert not (page.state / "emergency_stop").exists()
     with answering_bot(page.state, done) as seen:
         reply = page.ask("POST", "/api/unified/emergency-stop", body, page.bearer)
     assert reply.status == 200
     assert seen[0].switch("flatten")
+    assert seen[0].switch("include_external") is include_external
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
@@ -97,6 +101,7 @@ BAD_BODIES = [
     ("emergency-stop", b'{"reason": "a\\nb"}', "reason"),
     ("emergency-stop", b'{"reason": "\\ud800"}', "reason"),
     ("emergency-stop", b'{"reason": "x", "flatten": "yes"}', "flatten"),
+    ("emergency-stop", b'{"reason": "x", "include_external": true}', "include_external"),
     ("emergency-stop", b'{"reason": "x", "\\ud800": 1}', "?"),
     ("emergency-stop", b'{"reason": "x", "reason": "y"}', "body"),
     ("emergency-stop", b'["reason"]', "body"),

@@ -41,7 +41,7 @@ def heard_nothing(
     """Look at a silent process at these moments, and see this."""
     silence = silence or Silence()
     for at_s, seen in looks:
-        silence.look(pid, 1.0, at_s, lambda _, seen=seen: seen)  # type: ignore[misc]
+        silence.look(pid, 1, at_s, lambda _, seen=seen: seen)  # type: ignore[misc]
     return silence
 
 
@@ -59,7 +59,7 @@ def test_silence_when_a_sign_of_life_came_or_another_process_then_it_begins_anew
     """A stall of before excuses nothing of today."""
     silence = heard_nothing((4.0, WAITS), (9.0, WAITS))
     silence.is_told = True
-    silence.look(7, 10.0, 13.0, lambda _: WAITS)
+    silence.look(7, 10, 13.0, lambda _: WAITS)
 
     assert (silence.held_s, silence.is_told) == (0.0, False)
 

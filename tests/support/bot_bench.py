@@ -18,7 +18,7 @@ from services.trading_bot.strategies.momentum import Momentum
 from services.trading_bot.unseen import close_events
 from shared.events.apply import apply, apply_all
 from shared.events.types import Event, IntentRecorded, OrderRefused, OrderSeen, OutcomeUnknown
-from shared.models.broker import Accepted, ClockReading, Rejected
+from shared.models.broker import Accepted, BrokerOrder, ClockReading, Rejected
 from shared.models.limits import Limits
 from shared.models.market import Quote
 from shared.models.orders import Side
@@ -61,6 +61,7 @@ class BotBench:
     is_open: bool = True
     policy: Policy = POLICY
     flatten: str | None = None
+    flatten_externals: bool = False
     positions_readable: bool = True
     account_suspended: bool = False
     account_readable: bool = True
@@ -93,7 +94,16 @@ class BotBench:
             market=MarketSnapshot(self.now, {}, quotes),
             policy=self.policy,
             flatten=self.flatten,
+            flatten_externals=self.flatten_externals,
+            foreign_orders=self._foreign_orders(),
         )
+
+    def _foreign_orders(self) -> tuple[BrokerOrder, ...]:
+        if not self.orders_readable:
+            return ()
+        known = self.state.orders.by_broker_id
+        shown = self.broker.orders("open")
+        return tuple(one for one in shown if known(one.broker_order_id) is None)
 
     def go_blind(self, *, account_too: bool = True) -> None:
         """Let contracts forbid reading orders and positions."""
@@ -142,7 +152,9 @@ class BotBench:
         for send in (*decision.protective, *decision.exits):
             self.send(send)
         for close in decision.closes:
-            self.book(*close_events(close, self.broker.close_position(close.symbol), self.now))
+            self.book(
+                *close_events(close, self.broker.close_position(close.symbol, close.qty), self.now)
+            )
         for send in decision.entries:
             self.send(send)
         self.look()

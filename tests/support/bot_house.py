@@ -94,13 +94,20 @@ class BotHouse:
     is_open: bool = True
     knows_yesterday: bool = True
     """Whether market.db holds the close of the day before."""
+    adopts_external: bool = False
+    """Whether external shares get a stop (ADOPT_EXTERNAL)."""
     meanwhile: Callable[[], None] = lambda: None
     """What happens in the world while `loop.run` waits for a turn."""
 
     def __post_init__(self) -> None:
         (self.root / "state").mkdir(mode=0o700)
         (self.root / "logs").mkdir()
-        self.settings: Settings = make_settings(self.root, SYMBOLS=",".join(SYMBOLS), SIM_SPEED="1")
+        self.settings: Settings = make_settings(
+            self.root,
+            SYMBOLS=",".join(SYMBOLS),
+            SIM_SPEED="1",
+            ADOPT_EXTERNAL=str(self.adopts_external).lower(),
+        )
         self.broker = FakeBroker(self.now)
         self.market = MarketStoreWriter(self.settings.state.market, self.clock)
         if self.knows_yesterday:
@@ -143,6 +150,7 @@ class BotHouse:
                 symbols=frozenset(SYMBOLS),
                 limits=self.settings.limits,
                 strategies={strategy.name: strategy for strategy in strategies},
+                adopt_external=self.settings.adopt_external,
             ),
             drifts=broker.drifts,
             host=DoorHost(),

@@ -68,6 +68,10 @@ class BotProcess:
         """Let processes from here on find STRATEGIES set to these words."""
         self._environ["STRATEGIES"] = words
 
+    def adopt_externals(self) -> None:
+        """Let processes from here on protect external shares."""
+        self._environ["ADOPT_EXTERNAL"] = "true"
+
     def stop(self) -> int:
         """Ask for the end and return the exit code."""
         return self._end(signal.SIGTERM)

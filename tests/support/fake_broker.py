@@ -201,7 +201,7 @@ class FakeBroker(FakeBooks):
                 self.put(member, status=OrderStatus.CANCELED)
         return CancelRequested()
 
-    def close_position(self, symbol: str) -> CloseOutcome:
+    def close_position(self, symbol: str, qty: Decimal | None = None) -> CloseOutcome:
         self.asked_to_close.append(symbol)
         held = self.held.get(symbol)
         if self.close_answer is not None:
@@ -216,7 +216,7 @@ class FakeBroker(FakeBooks):
             purpose=Purpose.REDUCE,
             symbol=symbol,
             side=Side.SELL,
-            qty=held.qty,
+            qty=held.qty if qty is None else qty,
             type=OrderType.MARKET,
             order_class=OrderClass.SIMPLE,
             time_in_force=TimeInForce.DAY,

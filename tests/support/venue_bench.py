@@ -177,7 +177,7 @@ class VenueBroker(FakeBroker):
             return Rejected(FailureClass.RISK, str(refusal.code), str(refusal))
         return CancelRequested() if word != LOST_AFTER else Unknown(word)
 
-    def close_position(self, symbol: str) -> CloseOutcome:
+    def close_position(self, symbol: str, qty: Decimal | None = None) -> CloseOutcome:
         self.asked_to_close.append(symbol)
         word = self.wire()
         if word in (LOST_BEFORE, LATE):
@@ -185,7 +185,7 @@ class VenueBroker(FakeBroker):
         if symbol not in self._books.positions:
             return NoPosition()
         try:
-            order = self.venue.desk.close_position(symbol, None, self.venue.moment())
+            order = self.venue.desk.close_position(symbol, qty, self.venue.moment())
         except Refusal as refusal:
             return Rejected(FailureClass.RISK, str(refusal.code), str(refusal))
         return Unknown(word) if word == LOST_AFTER else CloseRequested(self._seen(order))

@@ -143,7 +143,7 @@ class OrderDoor:
         """
         outcome: CloseOutcome
         try:
-            outcome = self._broker.close_position(close.symbol)
+            outcome = self._broker.close_position(close.symbol, close.qty)
         except Exception as failure:
             self._logger.exception("close failed", extra={"event": "close_failed"})
             outcome = Unknown(f"{type(failure).__name__}: {failure}")
@@ -152,7 +152,7 @@ class OrderDoor:
         log_event(
             self._logger,
             f"close_{type(outcome).__name__.lower()}",
-            f"close all {close.symbol} by the broker: {close.reason}"
+            f"close {close.qty or 'all'} {close.symbol} by the broker: {close.reason}"
             + ("" if taken else f" ({outcome})"),
             level=logging.INFO if taken else logging.WARNING,
             symbol=close.symbol,

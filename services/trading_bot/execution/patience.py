@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 
 from services.trading_bot.drifts import Drifts
 from shared.clock import Clock
@@ -122,6 +123,6 @@ class PatientBroker:
         with self._patience("cancel"):
             return self._broker.cancel(broker_order_id)
 
-    def close_position(self, symbol: str) -> CloseOutcome:
+    def close_position(self, symbol: str, qty: Decimal | None = None) -> CloseOutcome:
         with self._patience("close_position"):
-            return self._broker.close_position(symbol)
+            return self._broker.close_position(symbol, qty)

@@ -15,15 +15,20 @@ from datetime import datetime
 from services.trading_bot.sends import Send, resend_of
 from services.trading_bot.settling import LOOKS_AT_S, Looks, SettleStep, settle_step
 from shared.clock import Clock
+from shared.errors import ConfigFault, SystemFault
 from shared.events.types import Event, NotSent, OrderSeen
 from shared.models.orders import Order, OrderRole, OrderStatus, Purpose
 from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 from shared.ports import Broker
 
-RESENDS_MAX = 5
-RESEND_PAUSE_S = 1.0
-"""Real seconds from a new send to the look that may ask for the next."""
+QUICK_RESENDS, RESENDS_MAX = 5, 125
+RESEND_PAUSE_S, LATER_PAUSE_S = 1.0, 5.0
+"""Real seconds from a new send to the look that may ask for the next: for the quick ones, and for
+those after them. Together they last for ten minutes; then the looks decide.
+"""
+FILLS_EVERY_S = 60.0
+"""Real seconds between two looks at the activities for one order that a person must look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,13 @@ class Settled:
     unresolved: tuple[str, ...]
     """Ids that a person must look at: absent, and yet the position moved."""
 
+    def __add__(self, more: Settled) -> Settled:
+        return Settled(
+            self.events + more.events,
+            self.resend + more.resend,
+            self.unresolved + more.unresolved,
+        )
+
 
 class Settler:
     """Keeps count of the looks. That is not persisted: a new process looks again from 0 s."""
@@ -45,38 +57,61 @@ class Settler:
         self._since_s: dict[str, float] = {}
         self._absent: dict[str, int] = {}
         self._resent: dict[str, int] = {}
+        self._failed_s: dict[str, float] = {}
+        """When an order could not be read last."""
+        self._strange_s: dict[str, float] = {}
+        """When the activities last showed a fill that may be an order's."""
 
     def settle(
         self, state: BotState, positions: Mapping[str, Position] | None, now: datetime
     ) -> Settled:
         """Look for what is due; `positions` None: not readable, so nothing is proved absent. Raises
-        SystemFault when the broker cannot be asked.
+        SystemFault when the broker cannot be asked; what was settled before that is returned, and
+        what failed goes last the next time, so that one order keeps no other back.
         """
         self._forget(state)
-        events: list[Event] = []
-        resend: list[Send] = []
-        unresolved: list[str] = []
-        for own_id in sorted(state.unknown_outcomes):
+        found = Settled((), (), ())
+        for own_id in sorted(
+            state.unknown_outcomes, key=lambda one: (self._failed_s.get(one, 0.0), one)
+        ):
             order = state.orders.get(own_id)
             if order is None:
                 continue
-            match self._step(order, state, positions):
-                case SettleStep.LOOK:
-                    found = self._found(order, now)
-                    if found:
-                        events.extend(found)
-                        continue
-                    looks = self._absent[own_id] = self._absent.get(own_id, 0) + 1
-                    if looks == 1 and self._may_go_again(order):
-                        resend.append(Send(resend_of(order, _purpose_of(order)), order))
-                        self._look_anew(own_id)
-                case SettleStep.NOT_SENT:
-                    events.append(NotSent(own_id, "absent in every look", now))
-                case SettleStep.UNRESOLVED:
-                    unresolved.append(own_id)
-                case SettleStep.WAIT:
-                    continue
-        return Settled(tuple(events), tuple(resend), tuple(unresolved))
+            try:
+                found += self._settled(order, state, positions, now)
+            except ConfigFault:
+                raise
+            except SystemFault:
+                self._failed_s[own_id] = self._clock.monotonic_s()
+                if found == Settled((), (), ()):
+                    raise
+                break
+        return found
+
+    def _settled(
+        self,
+        order: Order,
+        state: BotState,
+        positions: Mapping[str, Position] | None,
+        now: datetime,
+    ) -> Settled:
+        own_id = order.client_order_id
+        match self._step(order, state, positions):
+            case SettleStep.LOOK:
+                seen = self._found(order, now)
+                if seen:
+                    return Settled(seen, (), ())
+                looks = self._absent[own_id] = self._absent.get(own_id, 0) + 1
+                if looks == 1 and self._may_go_again(order, state):
+                    self._look_anew(own_id)
+                    return Settled((), (Send(resend_of(order, _purpose_of(order)), order),), ())
+            case SettleStep.NOT_SENT:
+                return Settled((NotSent(own_id, "absent in every look", now),), (), ())
+            case SettleStep.UNRESOLVED:
+                return Settled((), (), (own_id,))
+            case SettleStep.WAIT:
+                pass
+        return Settled((), (), ())
 
     def _found(self, order: Order, now: datetime) -> tuple[Event, ...]:
         """Return what one look shows of the order, nothing when the broker does not know it."""
@@ -100,12 +135,14 @@ class Settler:
         own_id = order.client_order_id
         since_s = self._since_s.setdefault(own_id, self._clock.monotonic_s())
         absent = self._absent.get(own_id, 0)
+        is_unchanged = _is_unchanged(order.symbol, state, positions)
+        wants_fills = is_unchanged and absent >= len(LOOKS_AT_S)
         return settle_step(
             Looks(
                 elapsed_s=self._clock.monotonic_s() - since_s,
                 absent=absent,
-                position_unchanged=_is_unchanged(order.symbol, state, positions),
-                fill_seen=absent >= len(LOOKS_AT_S) and self._has_such_fill(order, state),
+                position_unchanged=is_unchanged,
+                fill_seen=wants_fills and self._has_such_fill(order, state),
             )
         )
 
@@ -113,25 +150,34 @@ class Settler:
         """Whether the activities show a fill that may be this order's and is nobody else's: it may
         have been bought and sold again since, so that the position says nothing.
         """
+        own_id, now_s = order.client_order_id, self._clock.monotonic_s()
         if order.created_at is None:
             return False
-        return any(
+        if own_id in self._strange_s and now_s - self._strange_s[own_id] < FILLS_EVERY_S:
+            return True
+        is_there = any(
             (fill.symbol, fill.side) == (order.symbol, order.side)
             and fill.cumulative_qty <= order.qty
             and state.orders.by_broker_id(fill.broker_order_id) is None
             for fill in self._broker.fills(order.created_at)
         )
+        if is_there:
+            self._strange_s[own_id] = now_s
+        return is_there
 
     def _forget(self, state: BotState) -> None:
         for own_id in self._since_s.keys() - state.unknown_outcomes.keys():
             del self._since_s[own_id]
-            self._absent.pop(own_id, None)
-            self._resent.pop(own_id, None)
+            for notes in (self._absent, self._resent, self._failed_s, self._strange_s):
+                notes.pop(own_id, None)
 
-    def _may_go_again(self, order: Order) -> bool:
-        """Whether it protects, or closes shares whose stop is gone already. A change that was lost
-        left its group whole; of protection whose repeat was refused another kind is tried.
+    def _may_go_again(self, order: Order, state: BotState) -> bool:
+        """Whether it protects, or closes shares whose stop is gone already, and they are there. A
+        change that was lost left its group whole; of protection whose repeat was refused another
+        kind is tried.
         """
+        if order.symbol not in state.positions and order.symbol not in state.external_positions:
+            return False
         if order.replaces is not None or order.role is OrderRole.ENTRY:
             return False
         if order.status is not OrderStatus.UNKNOWN:
@@ -140,9 +186,10 @@ class Settler:
 
     def _look_anew(self, own_id: str) -> None:
         """Count the looks from the new send on."""
-        self._resent[own_id] = self._resent.get(own_id, 0) + 1
+        resent = self._resent[own_id] = self._resent.get(own_id, 0) + 1
+        pause_s = RESEND_PAUSE_S if resent <= QUICK_RESENDS else LATER_PAUSE_S
         self._absent[own_id] = 0
-        self._since_s[own_id] = self._clock.monotonic_s() + RESEND_PAUSE_S
+        self._since_s[own_id] = self._clock.monotonic_s() + pause_s
 
 
 def _purpose_of(order: Order) -> Purpose:
