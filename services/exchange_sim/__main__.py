@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +28,7 @@ from services.exchange_sim.http.gate import Keys
 from services.exchange_sim.market.opening import MarketHours, MarketRequest, open_market
 from services.exchange_sim.market.port import Market
 from services.exchange_sim.market.seeded import HISTORY_DAYS
-from services.exchange_sim.opening import open_books
+from services.exchange_sim.opening import beginning_in, open_books
 from services.exchange_sim.plan_options import VendorPlans, add_plan_options, plans_asked
 from services.exchange_sim.server import Service, Voice, listen_on
 from services.exchange_sim.store import Store
@@ -236,8 +236,8 @@ def _request(settings: Settings, arguments: argparse.Namespace) -> MarketRequest
     )
 
 
-def _market(place: Place) -> Market:
-    market = open_market(place.market)
+def _market(place: Place, begun_at: Callable[[str], datetime | None]) -> Market:
+    market = open_market(place.market, begun_at)
     logger = logging.getLogger(NAME)
     for row in market.dropped_samples:
         facts = {"file": row.file, "line": row.line, "row": row.row}
@@ -252,8 +252,9 @@ def _serve(settings: Settings, place: Place, stop: threading.Event, *, supervise
     board = FaultBoard(board_path(place.database), SystemClock())
     # A supervisor starts a dead exchange again with the same words: the lease is not renewed.
     board.switch_on_asked(place.faults, renew=not supervised)
-    market = _market(place)
-    books = open_books(store, market, settings.sim.seed, settings.sim.cash)
+    seed, cash = settings.sim.seed, settings.sim.cash
+    market = _market(place, beginning_in(store, seed, cash))
+    books = open_books(store, market, seed, cash)
     pace = Pace(settings.sim.speed, place.switches)
     exchange = Exchange(market, store, books, pace)
     beat_s = float(os.environ.get("SHT_BEAT_S") or BEAT_S_DEFAULT)

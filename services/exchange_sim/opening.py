@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 from services.exchange_sim.books import Books
@@ -18,9 +20,9 @@ def open_books(store: Store, market: Market, seed: int, cash: Decimal) -> Books:
     An ended replay whose process was killed is taken up again as ended: somebody may still
     want to read its result.
     """
-    identity = f"{market.identity}|seed={seed}|cash={cash}"
-    known = store.account(identity)
-    if known is not None and not (known.ended and known.closed_cleanly):
+    identity = _identity(market.identity, seed, cash)
+    known = _standing(store, identity)
+    if known is not None:
         return store.load(known)
     number = store.account_count()
     begins = market.begins_at
@@ -39,3 +41,25 @@ def open_books(store: Store, market: Market, seed: int, cash: Decimal) -> Books:
     )
     store.open_account(account)
     return store.load(account)
+
+
+def beginning_in(store: Store, seed: int, cash: Decimal) -> Callable[[str], datetime | None]:
+    """Return what says when the account began that `open_books` would take up again in a market
+    of that identity; None when it would open a new one.
+    """
+
+    def begun_at(market_identity: str) -> datetime | None:
+        known = _standing(store, _identity(market_identity, seed, cash))
+        return known.created_at if known is not None else None
+
+    return begun_at
+
+
+def _identity(market_identity: str, seed: int, cash: Decimal) -> str:
+    return f"{market_identity}|seed={seed}|cash={cash}"
+
+
+def _standing(store: Store, identity: str) -> AccountRecord | None:
+    known = store.account(identity)
+    is_over = known is not None and known.ended and known.closed_cleanly
+    return None if is_over else known

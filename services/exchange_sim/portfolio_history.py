@@ -96,7 +96,7 @@ def _range(words: Mapping[str, str], today: date) -> tuple[date, date]:
     span = _span(words)
     if first is None:
         return last - span, last
-    return first, min(first + span, today) if words.get("period") else last
+    return first, first + min(span, today - first) if words.get("period") else last
 
 
 def _span(words: Mapping[str, str]) -> timedelta:

@@ -53,3 +53,20 @@ def test_orders_when_sent_before_the_bell_then_only_extended_ones_trade_until_it
     assert filled["filled_at"] < "2026-01-05T14:30:00"
     assert get(exchange, "/sim/account/audit")["is_whole"]
     wait_until(lambda: get(exchange, "/v2/clock")["is_open"])
+
+
+def test_market_when_restarted_with_a_later_beginning_then_it_goes_on_from_the_accounts(
+    exchange: ExchangeProcess,
+) -> None:
+    """`--begin now` is another moment at each start: it opens new accounts and moves no market
+    under one that stands.
+    """
+    before = get(exchange, "/v2/stocks/AAPL/quotes/latest")["quote"]
+
+    exchange.restart("--begin", "2027-03-09T15:00:00Z")
+
+    assert get(exchange, "/v2/clock")["timestamp"][:10] == "2026-01-05"
+    after = get(exchange, "/v2/stocks/AAPL/quotes/latest")["quote"]
+    assert after["t"][:13] == before["t"][:13]
+    bars = get(exchange, "/v2/stocks/bars?symbols=AAPL&timeframe=1Day&start=2025-12-01")
+    assert bars["bars"]["AAPL"]

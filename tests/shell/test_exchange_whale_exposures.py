@@ -160,6 +160,9 @@ def test_net_flow_when_groups_are_asked_for_then_each_comes_with_its_words(
     [
         f"{GREEK}?timeframe=1X",
         f"{GREEK}?date=soon",
+        f"{GREEK}?date=0001-01-02",
+        f"{SPOT}?date=0001-01-02",
+        f"{NET_FLOW}?date=1899-12-31",
         f"{GREEK}/strike-expiry",
         f"{GREEK}/strike-expiry?expiry=friday",
         f"{SPOT}/expiry-strike",

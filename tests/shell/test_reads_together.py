@@ -122,6 +122,7 @@ def test_reads_when_something_was_sent_since_then_asked_anew(pair: SimpleNamespa
 def test_answers_when_told_together_then_the_bytes_of_each_read(exchange: ExchangeProcess) -> None:
     """Status, type and body of each answer are those of a plain GET; a refusal comes as itself."""
     asked = [*LOOK, "/v2/orders/nowhere", "/v2/stocks/quotes/latest?symbols=AA,BB"]
+    asked += ["/v2/assets/A%41", "/v2/positions/A%2FB"]
     reply = exchange.call("POST", "/sim/together", json={"ask": asked})
     told = reply.json()["told"]
     assert [one["address"] for one in told] == asked

@@ -90,6 +90,9 @@ def test_discovery_when_a_name_is_doubled_or_unknown_then_a_fault_of_the_setting
         find_strategies((f"folder:{tmp_path / 'near'}", "mean_reversion"))
     with pytest.raises(ConfigFault, match="plugin:nobody"):
         find_strategies(("plugin:nobody",))
+    write_strategy(tmp_path / "foreign", "external")
+    with pytest.raises(ConfigFault, match="the shares that are not ours"):
+        find_strategies((f"folder:{tmp_path / 'foreign'}",))
 
 
 def test_discovery_when_a_plugin_is_installed_then_its_entry_point_is_found(

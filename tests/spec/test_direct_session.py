@@ -75,6 +75,15 @@ def test_request_when_a_cookie_is_known_then_it_is_sent() -> None:
     assert sent_by(session, "GET", {})[2]["Cookie"] == "gate=7"
 
 
+def test_request_when_a_hook_waits_for_the_reply_then_it_is_called() -> None:
+    """What somebody hung on the session is obeyed, over the long way."""
+    heard: list[int] = []
+    session = DirectSession()
+    session.hooks["response"].append(lambda reply, **_: heard.append(reply.status_code))
+    sent_by(session, "GET", {})
+    assert heard == [200]
+
+
 @pytest.mark.parametrize("header", ["bad\nvalue", "bad\rvalue"])
 def test_request_when_a_header_cannot_be_sent_then_refused(header: str) -> None:
     """The checks of requests stay."""

@@ -78,6 +78,14 @@ def test_history_query_when_a_word_is_wrong_then_422(words: dict[str, str]) -> N
     assert refused.value.status == 422
 
 
+@pytest.mark.parametrize("start", [date(2026, 1, 31), date.max])
+def test_history_query_when_it_starts_after_today_then_it_ends_today(start: date) -> None:
+    """A period from then on holds no day, however late that is."""
+    query = read_query({"start": start.isoformat(), "period": "50A", "timeframe": "1D"}, TODAY)
+
+    assert (query.first, query.last) == (start, TODAY)
+
+
 def test_windows_when_a_session_runs_then_the_running_one_is_cut_at_now() -> None:
     """390 minutes a day, hours from 09:30 on; the running window ends now, none is ahead."""
     monday = sessions(MONDAY, MONDAY)

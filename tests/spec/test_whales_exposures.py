@@ -258,3 +258,14 @@ def test_chain_when_a_replay_has_no_close_before_then_its_first_price_serves(
 
     assert chain is not None
     assert min(line.strike for line in chain.lines) < 100 < max(line.strike for line in chain.lines)
+
+
+@pytest.mark.parametrize("close", ["0.0001", "0.03", "5000", "700000"])
+def test_chain_when_a_share_is_very_cheap_or_dear_then_it_stays_small_and_whole(close: str) -> None:
+    """The least strike lies far from a penny; a dear share has no more strikes than others."""
+    chain = chain_of(close=close)
+
+    assert len(chain.lines) <= 2_000
+    assert sum(line.call_share for line in chain.lines) == pytest.approx(1)
+    found = exposure(chain.lines, float(close), AT)
+    assert all(math.isfinite(value) for sums in found for value in sums)

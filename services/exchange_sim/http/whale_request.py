@@ -27,6 +27,8 @@ _PAGES_MAX = 10_000
 _TIMEFRAME = re.compile(r"([1-9][0-9]{0,2})([DWMY])")
 _DAYS_OF_UNIT = {"D": 1, "W": 7, "M": 30, "Y": 365}
 _DAYS_MAX = 3_650
+_FIRST_DAY = date(1900, 1, 1)
+"""No option traded earlier, and ten years can be taken off."""
 Value = TypeVar("Value")
 Word = TypeVar("Word", bound=StrEnum)
 _BOUNDLESS = Decimal("Infinity")
@@ -103,9 +105,12 @@ def day_of(request: Request, name: str = "date") -> date | None:
 def day_in(request: Request, name: str, text: str) -> date:
     """Return the day that a text of the request says."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise _wrong(request, name, text, "a day YYYY-MM-DD") from None
+    if day < _FIRST_DAY:
+        raise _wrong(request, name, text, f"a day since {_FIRST_DAY}")
+    return day
 
 
 def days_of(request: Request, name: str) -> frozenset[date] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -58,27 +58,38 @@ class MarketRequest:
     """When the seeded market trades; a replay trades when its files do."""
 
 
-def open_market(request: MarketRequest) -> Market:
-    """Open the requested market; raises ConfigFault with the mend when its files will not do."""
+def _never(_identity: str) -> datetime | None:
+    return None
+
+
+def open_market(
+    request: MarketRequest, begun_at: Callable[[str], datetime | None] = _never
+) -> Market:
+    """Open the requested market; raises ConfigFault with the mend when its files will not do.
+
+    `begun_at` says when the account of a market of that identity began, None without one: there a
+    seeded market begins again, whatever the request says of new accounts.
+    """
     if request.replay is None and request.hours is MarketHours.EXCHANGE:
-        return _open_seeded_days(request)
+        return _open_seeded_days(request, begun_at)
     if request.replay is None:
         market = SeededMarket(request.seed, request.symbols, request.spread_bps)
-        market.begins_at = request.begins_at or market.begins_at
+        begun = begun_at(market.identity)
+        market.begins_at = begun or request.begins_at or market.begins_at
         market.reach_back(request.history_days)
         return market
     return _open_replay(request, read_replay_files(request.replay, request.symbols))
 
 
-def _open_seeded_days(request: MarketRequest) -> Market:
-    begins_at = request.begins_at or SEEDED_BEGINS_AT
+def _open_seeded_days(request: MarketRequest, begun_at: Callable[[str], datetime | None]) -> Market:
+    identity = f"seeded seed {request.seed} in the exchange's hours"
+    begins_at = begun_at(identity) or request.begins_at or SEEDED_BEGINS_AT
     window = Window(epoch_minute(begins_at), epoch_minute(begins_at + _SEEDED_DAYS))
     first_day = new_york_day(begins_at - timedelta(days=request.history_days))
     series = [
         SeededSeries(SeededPath(request.seed, symbol), NyseCalendar(), window, first_day)
         for symbol in request.symbols or DEFAULT_SYMBOLS
     ]
-    identity = f"seeded seed {request.seed} in the exchange's hours"
     market = SeededDaysMarket(series, request.spread_bps, identity)
     market.begins_at = max(begins_at, market.begins_at)
     return market

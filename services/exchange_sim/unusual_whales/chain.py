@@ -32,6 +32,8 @@ _DICE = struct.Struct("<4H")
 _OPEN_MOST = 24_000
 _OPEN_DISTANCE, _TRADED_DISTANCE = 0.05, 0.02
 """So far from their middle, as a part of the price, interest and volume are down to a third."""
+_THINNEST = 1e-9
+"""Below a few cents even the least strike lies so far away that nothing would be left."""
 _OPEN_LEAN, _TRADED_LEAN = 0.01, 0.005
 """So far above the price the calls have their middle, and the puts below it."""
 _VOLATILITY_LEAST, _VOLATILITY_SPAN, _SMILE = 0.18, 0.3, 1.5
@@ -152,7 +154,7 @@ class _Weigher:
 
     def volume(self, lean: float, number: int) -> float:
         """Return the weight of its volume among its kind."""
-        thinned = math.exp(-abs(self.away - lean) / _TRADED_DISTANCE)
+        thinned = max(math.exp(-abs(self.away - lean) / _TRADED_DISTANCE), _THINNEST)
         return self.fresh * thinned * (0.5 + self.dice[number])
 
 

@@ -11,8 +11,13 @@ from shared.models.numbers import CENT
 
 CONTRACT_SHARES = 100
 _FRIDAY = 4
-_STRIKE_STEPS = ((Decimal(25), Decimal("0.5")), (Decimal(200), Decimal(1)))
-_COARSE_STEP = Decimal(5)
+_STRIKE_STEPS = (
+    (Decimal(25), Decimal("0.5")),
+    (Decimal(200), Decimal(1)),
+    (Decimal(5_000), Decimal(5)),
+    (Decimal(50_000), Decimal(50)),
+)
+_COARSE_STEP = Decimal(500)
 _DAYS_PER_YEAR = 365
 _CHEAPEST = Decimal("0.01")
 _AT_THE_MONEY = 0.4

@@ -17,6 +17,7 @@ from services.trading_bot.brain.containment import contained
 from services.trading_bot.brain.port import StrategySheet
 from shared.config.strategy_files import FOLDER, OWN_FOLDER, PLUGIN, strategy_files
 from shared.errors import ConfigFault
+from shared.models.externals import EXTERNAL
 from shared.models.ids import STRATEGY_CHARACTERS
 
 GROUP = "self_healing_trader.strategies"
@@ -71,6 +72,11 @@ def _refuse(unknown: Sequence[str], names: Sequence[str], own: dict[str, Path]) 
             f"a folder or the entry points {GROUP} hold"
         )
     told = [name[:STRATEGY_CHARACTERS] for name in names]
+    if EXTERNAL in told:
+        raise ConfigFault(
+            f"STRATEGIES names a strategy {EXTERNAL}: in order ids that owns the shares that are "
+            f"not ours. Give the strategy another name"
+        )
     doubled = sorted(name for name in names if told.count(name[:STRATEGY_CHARACTERS]) > 1)
     if doubled:
         raise ConfigFault(
