@@ -56,6 +56,8 @@ class Facts:
     """A valid token in the Authorization header."""
     has_session: bool
     """A valid session cookie."""
+    fetch_mode: str | None = None
+    """Sec-Fetch-Mode: `navigate` when a person follows a link or types an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ def _is_address(name: str) -> bool:
 
 def _origin_refusal(facts: Facts) -> Refusal | None:
     foreign = Refusal(403, "foreign_origin", "a page of another site may not ask for this")
-    # A link on another site may lead here: such a reading request carries no Origin.
-    reads = facts.method in ("GET", "HEAD")
-    if not reads and facts.fetch_site not in (None, "same-origin", "none"):
+    # A link on another site may lead here: such a reading request carries no Origin. What a page
+    # of another site fetches by itself it could not read, but its streams would take our places.
+    follows = facts.method in ("GET", "HEAD") and facts.fetch_mode in (None, "navigate")
+    if not follows and facts.fetch_site not in (None, "same-origin", "none"):
         return foreign
     if facts.origin is None:
         return None

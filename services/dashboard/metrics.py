@@ -115,11 +115,14 @@ def _verdict_families(reading: Reading, judgement: Judgement) -> Iterator[Metric
     yield written
     stopped = 1.0 if reading.emergency_stop is not None else 0.0
     yield GaugeMetricFamily("sht_emergency_stop", "Whether the stop is set", value=stopped)
-    chaos = 0.0 if text_of(health, "chaos_mode", "off") == "off" else 1.0
-    yield GaugeMetricFamily("sht_chaos_active", "Whether a chaos drill breaks things", value=chaos)
-    incidents = rows_of(health, "incidents")
-    open_count = sum(1 for row in incidents if row.get("recovered_after_s") is None)
-    yield GaugeMetricFamily("sht_incidents_open", "Incidents not recovered", value=open_count)
+    chaos = GaugeMetricFamily("sht_chaos_active", "Whether a chaos drill breaks things")
+    if word_of_chaos := text_of(health, "chaos_mode"):
+        chaos.add_metric((), 0.0 if word_of_chaos == "off" else 1.0)
+    yield chaos
+    lasting = GaugeMetricFamily("sht_incidents_open", "Incidents not recovered")
+    if (incidents := known_rows(health, "incidents")) is not None:
+        lasting.add_metric((), sum(1 for row in incidents if row.get("recovered_after_s") is None))
+    yield lasting
     yield from healing_families(health)
 
 

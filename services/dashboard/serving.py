@@ -188,6 +188,7 @@ def facts_of(request: Request, site: Site) -> Facts:
         host=request.headers.get("host", ""),
         origin=request.headers.get("origin"),
         fetch_site=request.headers.get("sec-fetch-site"),
+        fetch_mode=request.headers.get("sec-fetch-mode"),
         peer_is_local=is_loopback(peer) and not forwarded,
         has_bearer=bearer is not None and site.keeper.is_token(bearer),
         has_session=site.keeper.is_session(request.cookies.get(SESSION_COOKIE, "")),

@@ -114,7 +114,7 @@ def page_view(reading: Reading, judgement: Judgement, configured_mode: str) -> P
         denials=denial_rows(reading.denials, market_now),
         gates=gate_rows(reading, market_now),
         incidents=incident_rows(health, reading.at),
-        limits=limit_rows(status),
+        limits=limit_rows(reading),
         feeds=feed_rows(reading),
         budgets=budget_rows(reading, judgement),
         breakers=breaker_rows(reading, judgement),

@@ -191,20 +191,21 @@ def _position_row(row: Row, seen: bool) -> PositionRow:
     )
 
 
-def limit_rows(status: Row) -> tuple[LimitRow, ...]:
-    """Return the limits with their use."""
+def limit_rows(reading: Reading) -> tuple[LimitRow, ...]:
+    """Return the limits with their use; what a silent bot said of it is history, never well."""
+    fresh = is_bot_status_fresh(reading)
     rows: list[LimitRow] = []
-    for row in rows_of(status, "limits"):
+    for row in rows_of(reading.bot_status, "limits"):
         use = number_of(row, "used_pct")
         name = text_of(row, "name", formats.NOTHING)
         rows.append(
             LimitRow(
                 name=name.removesuffix("_pct").replace("_", " "),
                 limit=_amount(row, "limit", name),
-                used=_amount(row, "used", name),
+                used=_amount(row, "used", name) if fresh else f"was {_amount(row, 'used', name)}",
                 used_pct=formats.NOTHING if use is None else f"{use:.0f} %",
                 bar=0 if use is None else int(max(Decimal(0), min(Decimal(100), use))),
-                tone=_use_tone(use),
+                tone=_use_tone(use, fresh),
             )
         )
     return tuple(rows)
@@ -216,10 +217,10 @@ def _amount(row: Row, key: str, name: str) -> str:
     return text_of(row, key, formats.NOTHING) if form is None else form(number_of(row, key))
 
 
-def _use_tone(use: Decimal | None) -> str:
+def _use_tone(use: Decimal | None, fresh: bool) -> str:
     if use is None or use >= 100:
         return "bad"
-    return "warn" if use >= USE_WARN_PCT else "ok"
+    return "ok" if fresh and use < USE_WARN_PCT else "warn"
 
 
 def feed_rows(reading: Reading) -> tuple[FeedRow, ...]:

@@ -102,9 +102,11 @@ class PeopleChannel:
     own work belongs to the loop's thread.
     """
 
-    def __init__(self, address: PeopleAddress) -> None:
+    def __init__(self, address: PeopleAddress, heard: threading.Event) -> None:
+        """`heard` is set each time that `results` has something new."""
         self.name = address.channel
         self._address = address
+        self._heard = heard
         self._waiting: queue.Queue[Message] = queue.Queue(maxsize=1)
         self._done: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._busy_since_s: float | None = None
@@ -157,6 +159,7 @@ class PeopleChannel:
             except Exception as failure:  # as above
                 failed = f"{type(failure).__name__} while sending to {self._address.label}"
             self._done.put(Delivery(message.id, taken, "" if taken else failed))
+            self._heard.set()
 
     def _alerter(self) -> Alerter:
         alerter = AppriseAlerter(self._address.url)

@@ -33,6 +33,12 @@ PROTECTION, DRIFT, STOP = "protection", "contract drift", "emergency stop"
 PAGE, LARGE_TRADE, RESTARTS = "dashboard page", "large trade", "restart loop"
 _OF_THE_BOT = frozenset({POSITION_SIZE, DAILY_LOSS, DRAWDOWN, PROTECTION, DRIFT})
 """What only the bot's own numbers tell."""
+_LIMIT_OF = {
+    POSITION_SIZE: "largest_position",
+    DAILY_LOSS: "daily_loss",
+    DRAWDOWN: "drawdown_pct",
+}
+"""Subject to the bot's own name of the limit."""
 
 
 def _anchor(subject: str) -> str:
@@ -95,7 +101,7 @@ def is_unknown(subject: str, judgement: Judgement, facts: Facts) -> bool:
     if subject == STOP:
         return False
     if subject in _OF_THE_BOT:
-        return facts.bot is None
+        return facts.bot is None or _is_unsaid(subject, facts.bot)
     if subject == PAGE and facts.page is None:
         return True
     return judgement.standing is not Standing.FRESH
@@ -176,16 +182,8 @@ def _stop(facts: Facts) -> Iterator[Finding]:
 def _money(facts: Facts) -> Iterator[Finding]:
     if facts.bot is None:
         return
-    rows = {row.get("name"): row for row in _rows(facts.bot, "limits")}
-    used = {
-        subject: (rows.get(name, {}), _number(rows.get(name, {}).get("used_pct")))
-        for subject, name in (
-            (POSITION_SIZE, "largest_position"),
-            (DAILY_LOSS, "daily_loss"),
-            (DRAWDOWN, "drawdown_pct"),
-        )
-    }
-    for subject, (row, share) in used.items():
+    for subject, row in _limits(facts.bot).items():
+        share = _number(row.get("used_pct"))
         warn_at = LIMIT_PCT if subject == POSITION_SIZE else WARN_AT_PCT
         bound = warn_at - (MARGIN_PCT if subject in facts.open_subjects else 0.0)
         # A position may stand at its limit; a loss at its limit has reached it.
@@ -200,6 +198,17 @@ def _money(facts: Facts) -> Iterator[Finding]:
         if row.get("input") == "contracts":
             yield Finding(DRIFT, "DRIFT", Severity.PAGE, str(row.get("reason")), see(DRIFT))
             return
+
+
+def _limits(bot: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    rows = {row.get("name"): row for row in _rows(bot, "limits")}
+    return {subject: rows[name] for subject, name in _LIMIT_OF.items() if name in rows}
+
+
+def _is_unsaid(subject: str, bot: Mapping[str, Any]) -> bool:
+    """Whether the bot has a row for that limit and itself does not know how much is used."""
+    row = _limits(bot).get(subject)
+    return row is not None and row.get("used_pct") is None
 
 
 def _protection(bot: Mapping[str, Any]) -> Iterator[Finding]:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from services.heartbeat import large_trades, outbox
+from services.heartbeat import large_trades, memory_document, outbox
 from services.heartbeat.alerts import Delivery, LogAlerter, PeopleChannel, people_addresses
 from services.heartbeat.chat import Chat, ChatAddress
-from services.heartbeat.outbox import LOG, Memory
+from services.heartbeat.outbox import LOG, Memory, Message
 from services.heartbeat.ping import Pinger
 from services.heartbeat.plan import Moment, make_plan, mode_of
 from services.heartbeat.quiet import is_quiet
@@ -30,6 +30,8 @@ from shared.telemetry.notify import Beat, Notifier
 TURN_S = 0.5
 HEALTH_BYTES_MAX = 4_000_000
 MEMORY_BYTES_MAX = 4_000_000
+LAST_ANSWER_S = 1.0
+"""So long a stop waits for the answer to what is under way."""
 STUCK_ATTEMPTS = 3
 """From so many failed tries of one message on we call ourselves DEGRADED."""
 
@@ -54,7 +56,11 @@ class Loop:
         self._orders_path = settings.logs.orders
         self._sources = Sources(settings.state, clock)
         self._log = LogAlerter(logger)
-        self._people = tuple(PeopleChannel(address) for address in people_addresses(settings))
+        self._heard = threading.Event()
+        """An address has answered: what it took is noted before anything else happens."""
+        self._people = tuple(
+            PeopleChannel(address, self._heard) for address in people_addresses(settings)
+        )
         self._channels = (LOG, *(channel.name for channel in self._people))
         url = settings.heartbeat_ping_url
         self._pinger = Pinger(url.get_secret_value(), clock) if url is not None else None
@@ -89,8 +95,20 @@ class Loop:
             if self._turns == 1:
                 notifier.ready("judging health.json")
             notifier.beat(self._beat(judgement))
-            self._clock.wait(stop, pause_s)
+            self._rest(stop, pause_s)
+        self._rest(stop, LAST_ANSWER_S)
         notifier.stopping()
+
+    def _rest(self, stop: threading.Event, pause_s: float) -> None:
+        """Pause; while a message is under way, until its answer: the sooner that is noted, the
+        less a kill can repeat. A stop then waits for the rest of the pause.
+        """
+        if not any(channel.is_busy for channel in self._people):
+            self._clock.wait(stop, pause_s)
+        elif self._clock.wait(self._heard, pause_s):
+            self._heard.clear()
+            self._take_results(self._clock.boottime_s())
+            self._remember()
 
     def turn(self) -> Judgement:
         """One unit of work: judge, plan, remember, then speak."""
@@ -99,9 +117,12 @@ class Loop:
         judgement = self._judged()
         self._memory = self._planned(judgement, now, quiet=is_quiet(utc_now))
         self._take_results(now.boottime_s)
-        # On disk before anybody hears it: a kill may repeat a message, never lose one.
+        said = self._begun(now.boottime_s)
+        # On disk before anybody hears it, with the note that it is under way: a kill never loses
+        # a message, and one that it may repeat says so.
         self._remember()
-        self._speak(now.boottime_s)
+        self._speak(said, now.boottime_s)
+        self._remember()
         if self._pinger is not None:
             self._pinger.turn(judgement)
         self._turns += 1
@@ -165,14 +186,28 @@ class Loop:
         for channel in self._people:
             yield from ((channel.name, delivery) for delivery in channel.results())
 
-    def _speak(self, now_s: float) -> None:
-        while (message := outbox.due(self._memory, LOG, 0.0)) is not None:
-            self._log.send(message.title, message.body, message.severity)
-            self._memory = outbox.delivered(self._memory, message.id, LOG)
+    def _begun(self, now_s: float) -> list[tuple[str, Message]]:
+        """What is to be said in this turn, noted in the memory as under way."""
+        said: list[tuple[str, Message]] = []
+        for message in self._memory.outbox:
+            if LOG in message.channels:
+                said.append((LOG, outbox.spoken(message, LOG)))
         for channel in self._people:
-            message = None if channel.is_busy else outbox.due(self._memory, channel.name, now_s)
-            if message is not None:
-                channel.offer(message, now_s)
+            due = None if channel.is_busy else outbox.due(self._memory, channel.name, now_s)
+            if due is not None:
+                said.append((channel.name, outbox.spoken(due, channel.name)))
+        for name, message in said:
+            self._memory = outbox.begun(self._memory, message.id, name)
+        return said
+
+    def _speak(self, said: list[tuple[str, Message]], now_s: float) -> None:
+        channels = {channel.name: channel for channel in self._people}
+        for name, message in said:
+            if name == LOG:
+                self._log.send(message.title, message.body, message.severity)
+                self._memory = outbox.delivered(self._memory, message.id, LOG)
+            else:
+                channels[name].offer(message, now_s)
 
     def _remembered(self) -> Memory:
         """The memory of the file; an unreadable one is set aside and begun anew.
@@ -184,7 +219,9 @@ class Loop:
             if isinstance(raw, Missing):
                 return Memory()
             document = parse_object(raw)
-            return outbox.from_document(document, self._clock.boot_id(), self._clock.boottime_s())
+            return memory_document.from_document(
+                document, self._clock.boot_id(), self._clock.boottime_s()
+            )
         except SchemaFault:
             raise
         except (SystemFault, OSError, ValueError) as failure:
@@ -200,7 +237,7 @@ class Loop:
     def _remember(self) -> None:
         if self._memory == self._written:
             return
-        data = render(outbox.as_document(self._memory, self._clock.boot_id())) + b"\n"
+        data = render(memory_document.as_document(self._memory, self._clock.boot_id())) + b"\n"
         try:
             write_document(self._memory_path, data)
         except (SystemFault, OSError) as failure:
@@ -212,7 +249,7 @@ class Loop:
         self._storage_problem = ""
 
     def _beat(self, judgement: Judgement) -> Beat:
-        waiting = len(self._memory.outbox)
+        held = sum(1 for message in self._memory.outbox if message.held)
         stuck = any(message.attempts >= STUCK_ATTEMPTS for message in self._memory.outbox)
         problems = [self._storage_problem, *self._channel_troubles()]
         if stuck:
@@ -225,7 +262,8 @@ class Loop:
             health="DEGRADED" if reason else "OK",
             reason=reason or f"system judged {judgement.code}",
             metrics={
-                "alerts_waiting": float(waiting),
+                "alerts_waiting": float(len(self._memory.outbox) - held),
+                "alerts_held": float(held),
                 "alerts_dropped": float(self._memory.dropped),
                 "alerts_made": float(self._memory.sequence),
                 "troubles": float(len(self._memory.troubles)),

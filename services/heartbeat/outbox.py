@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from services.heartbeat.findings import RANK, Severity
 from services.heartbeat.large_trades import Place
 from services.heartbeat.plan import Alert, Kind, Trouble
-from shared.errors import SchemaFault
 
-VERSION = 1
 MESSAGES_MAX = 200
 FIRST_PAUSE_S = 5.0
 PAUSE_MAX_S = 300.0
 LOG = "log"
 PEOPLE = "people"
 """With a number behind it, `people-1`: one channel for each address."""
+PERHAPS_TOLD = " (perhaps told before)"
+"""Said of what was under way when the process was killed: whether it arrived nobody knows."""
 BODY_CHARACTERS_MAX = 3_000
 """Of one message that gathers many: channels cut what is longer."""
 
@@ -37,6 +36,9 @@ class Message:
     """Channel to the seconds since boot before which it is not tried again."""
     held: bool = False
     """It waits for the end of the quiet hours."""
+    begun: tuple[str, ...] = ()
+    """Channels that it was handed to and that have not answered. One that stands here when a
+    process begins was perhaps told by the one before it."""
 
     @property
     def attempts(self) -> int:
@@ -142,14 +144,35 @@ def due(memory: Memory, channel: str, now_s: float) -> Message | None:
     return None
 
 
+def begun(memory: Memory, message_id: str, channel: str) -> Memory:
+    """Return the memory in which the message is under way to that channel."""
+
+    def handed(message: Message) -> Message:
+        return replace(message, begun=tuple(dict.fromkeys((*message.begun, channel))))
+
+    outbox = (handed(one) if one.id == message_id else one for one in memory.outbox)
+    return replace(memory, outbox=tuple(outbox))
+
+
+def spoken(message: Message, channel: str) -> Message:
+    """Return the message as that channel shall say it: that it may be a repetition is said."""
+    if channel not in message.begun:
+        return message
+    return replace(message, title=message.title + PERHAPS_TOLD)
+
+
 def delivered(memory: Memory, message_id: str, channel: str) -> Memory:
     """Return the memory after the channel has taken the message."""
     kept: list[Message] = []
     for message in memory.outbox:
         taken = (channel,) if message.id == message_id else ()
         if left := tuple(name for name in message.channels if name not in taken):
-            kept.append(replace(message, channels=left))
+            kept.append(replace(message, channels=left, begun=_without(message.begun, taken)))
     return replace(memory, outbox=tuple(kept))
+
+
+def _without(names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in gone)
 
 
 def refused(memory: Memory, message_id: str, channel: str, now_s: float) -> Memory:
@@ -162,6 +185,7 @@ def refused(memory: Memory, message_id: str, channel: str, now_s: float) -> Memo
         pause_s = min(PAUSE_MAX_S, FIRST_PAUSE_S * 2.0 ** min(before, 16))
         return replace(
             message,
+            begun=_without(message.begun, (channel,)),
             refusals={**message.refusals, channel: before + 1},
             not_before_s={**message.not_before_s, channel: now_s + pause_s},
         )
@@ -183,117 +207,3 @@ def readdressed(memory: Memory, channels: tuple[str, ...]) -> Memory:
             kept.append(replace(message, channels=known))
     dropped = memory.dropped + len(memory.outbox) - len(kept)
     return replace(memory, outbox=tuple(kept), dropped=dropped)
-
-
-def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
-    """Return the memory as it is written; times in it belong to that boot."""
-    return {
-        "version": VERSION,
-        "boot_id": boot_id,
-        "sequence": memory.sequence,
-        "dropped": memory.dropped,
-        "orders_read": None if memory.orders_read is None else asdict(memory.orders_read),
-        "troubles": [
-            {name: getattr(trouble, name) for name in Trouble.__slots__}
-            for trouble in memory.troubles.values()
-        ],
-        "outbox": [
-            {name: getattr(message, name) for name in Message.__slots__}
-            for message in memory.outbox
-        ],
-    }
-
-
-def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Memory:
-    """Return the memory of a document; ValueError when it does not fit, SchemaFault when a newer
-    program wrote it.
-
-    After a reboot nothing is known of the pauses and durations: troubles begin anew now, keeping
-    what was said, and messages are tried at once.
-    """
-    version = document.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise SchemaFault(f"heartbeat.json is of version {version}; use the newer program")
-    if version != VERSION:
-        raise ValueError(f"no version that was ever written: {version!r:.20}")
-    try:
-        troubles = [_trouble(row) for row in document["troubles"]]
-        outbox = [_message(row) for row in document["outbox"]]
-        memory = Memory(
-            {trouble.subject: trouble for trouble in troubles},
-            tuple(outbox),
-            int(document["sequence"]),
-            int(document["dropped"]),
-            _place(document.get("orders_read")),
-        )
-        same_boot = document["boot_id"] == boot_id
-    except (KeyError, TypeError, AttributeError, OverflowError) as failure:
-        raise ValueError(f"not a heartbeat memory: {failure!r}") from failure
-    if same_boot:
-        return _not_ahead(memory, now_s)
-    return replace(
-        memory,
-        troubles={
-            name: replace(trouble, began_s=now_s, said_s=now_s, quiet_s=None)
-            for name, trouble in memory.troubles.items()
-        },
-        outbox=tuple(replace(message, not_before_s={}) for message in memory.outbox),
-    )
-
-
-def _not_ahead(memory: Memory, now_s: float) -> Memory:
-    """A time of this boot that has not come yet is wrong: it would hold alerts back for ever."""
-
-    def past(trouble: Trouble) -> Trouble:
-        quiet_s = None if trouble.quiet_s is None else min(trouble.quiet_s, now_s)
-        began_s, said_s = min(trouble.began_s, now_s), min(trouble.said_s, now_s)
-        return replace(trouble, began_s=began_s, said_s=said_s, quiet_s=quiet_s)
-
-    latest_s = now_s + PAUSE_MAX_S
-    return replace(
-        memory,
-        troubles={name: past(trouble) for name, trouble in memory.troubles.items()},
-        outbox=tuple(
-            replace(
-                message,
-                not_before_s={n: min(at_s, latest_s) for n, at_s in message.not_before_s.items()},
-            )
-            for message in memory.outbox
-        ),
-    )
-
-
-def _trouble(row: Mapping[str, Any]) -> Trouble:
-    quiet_s = row["quiet_s"]
-    return Trouble(
-        subject=str(row["subject"]),
-        cause=str(row["cause"]),
-        severity=Severity(row["severity"]),
-        detail=str(row["detail"]),
-        began_s=float(row["began_s"]),
-        began_at=str(row["began_at"]),
-        announced=row["announced"] is True,
-        reminders=int(row["reminders"]),
-        said_s=float(row["said_s"]),
-        quiet_s=None if quiet_s is None else float(quiet_s),
-    )
-
-
-def _place(row: Mapping[str, Any] | None) -> Place | None:
-    if row is None:
-        return None
-    told = tuple(str(order) for order in row["told"])
-    return Place(int(row["inode"]), max(0, int(row["offset"])), told)
-
-
-def _message(row: Mapping[str, Any]) -> Message:
-    return Message(
-        id=str(row["id"]),
-        title=str(row["title"]),
-        body=str(row["body"]),
-        severity=Severity(row["severity"]),
-        channels=tuple(str(name) for name in row["channels"]),
-        refusals={str(name): int(count) for name, count in row.get("refusals", {}).items()},
-        not_before_s={str(n): float(time_s) for n, time_s in row.get("not_before_s", {}).items()},
-        held=row.get("held") is True,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -198,7 +199,9 @@ def test_receiver_when_it_dribbles_without_end_is_said_and_the_loop_goes_on(
 ) -> None:
     """The judging never waits for a receiver, and nobody is called well who may hear nothing."""
     with dribbling_receiver() as port:
-        channel = PeopleChannel(PeopleAddress("people-1", "address 1", f"json://127.0.0.1:{port}/"))
+        heard = threading.Event()
+        address = PeopleAddress("people-1", "address 1", f"json://127.0.0.1:{port}/")
+        channel = PeopleChannel(address, heard)
         channel.start()
         message = Message("alert-1", "title", "body", Severity.PAGE, ("people-1",))
         channel.offer(message, now_s=100.0)

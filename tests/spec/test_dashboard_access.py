@@ -31,6 +31,8 @@ PLAIN = Facts(
     has_bearer=False,
     has_session=False,
 )
+FOLLOWED = {"method": "GET", "fetch_site": "cross-site", "fetch_mode": "navigate"}
+"""A person follows a link of another site."""
 SAME = "http://127.0.0.1:8000"
 
 
@@ -64,6 +66,10 @@ SAME = "http://127.0.0.1:8000"
         (Access.MONEY, WIDE, {"method": "GET", "origin": "null", "has_bearer": True}, 403),
         (Access.MONEY, LOCAL, {"method": "GET", "origin": SAME}, None),
         (Access.MONEY, LOCAL, {"method": "GET", "fetch_site": "cross-site"}, None),
+        (Access.MONEY, LOCAL, FOLLOWED, None),
+        (Access.MONEY, LOCAL, {**FOLLOWED, "fetch_mode": "no-cors"}, 403),
+        (Access.MONEY, LOCAL, {**FOLLOWED, "fetch_mode": "cors"}, 403),
+        (Access.STOP, LOCAL, {**FOLLOWED, "method": "POST"}, 403),
     ],
 )
 def test_refusal_follows_the_table(

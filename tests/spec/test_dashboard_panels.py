@@ -219,6 +219,14 @@ def test_limits_are_shown_in_their_own_unit() -> None:
     ]
 
 
+def test_limits_when_the_bot_is_silent_are_what_was_used_and_none_is_well() -> None:
+    """A green bar of a bot that died an hour ago would say that there is room."""
+    now, old = viewed(reading()).limits, viewed(later(60)).limits
+    assert now[0].tone == "ok"
+    assert {row.tone for row in old} == {"warn"}
+    assert [row.used for row in old] == [f"was {row.used}" for row in now]
+
+
 def test_services_when_a_count_is_missing_show_no_zero() -> None:
     """Nobody has counted, so nobody has counted zero."""
     raw = sample.health_bytes(services={"heartbeat": {"restarts": None, "max_failures": None}})

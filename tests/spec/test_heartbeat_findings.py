@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.heartbeat import outbox
+from services.heartbeat import memory_document, outbox
 from services.heartbeat.findings import Facts, PageAnswer, Severity
 from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.plan import Alert, Kind, Moment, Trouble, make_plan
@@ -104,6 +104,17 @@ def test_trouble_when_the_bot_falls_silent_is_neither_over_nor_repeated(subject:
     assert len(watch.play(60, replace(facts, page=WELL), **health)) == 1
     assert watch.play(60, Facts(bot=None, page=WELL)) == []
     assert subject in watch.troubles
+
+
+@pytest.mark.parametrize("name", ["daily_loss", "drawdown_pct", "largest_position"])
+def test_limit_when_the_bot_does_not_know_its_use_is_neither_over_nor_repeated(name: str) -> None:
+    """A bot that was restarted without its broker tells no end of a loss: unknown is not zero."""
+    watch = Watch()
+    (opened,) = watch.play(60, Facts(bot=bot(limits=[limit(name, 120)]), page=WELL))
+    unsaid = {"name": name, "limit": "1000", "used": None, "used_pct": None}
+    assert watch.play(60, Facts(bot=bot(limits=[unsaid]), page=WELL)) == []
+    (end,) = watch.play(30, Facts(bot=bot(limits=[limit(name, 0)]), page=WELL))
+    assert (end.kind, end.subject) == (Kind.RECOVERED, opened.subject)
 
 
 def test_limit_when_its_use_flickers_around_the_bound_is_said_once() -> None:
@@ -209,8 +220,8 @@ def test_quiet_hours_hold_back_what_is_no_page_and_give_it_together_in_the_morni
     assert now.title == "title of b"
     memory = outbox.delivered(memory, now.id, "people-1")
     assert outbox.due(memory, "people-1", 0.0) is None
-    document = json.loads(json.dumps(outbox.as_document(memory, sample.BOOT_ID)))
-    memory = outbox.released(outbox.from_document(document, sample.BOOT_ID, 1.0))
+    document = json.loads(json.dumps(memory_document.as_document(memory, sample.BOOT_ID)))
+    memory = outbox.released(memory_document.from_document(document, sample.BOOT_ID, 1.0))
     (morning,) = memory.outbox
     assert [f"title of {name}" in morning.body for name in "abcd"] == [True, False, True, True]
     assert outbox.due(memory, "people-1", 0.0) == morning

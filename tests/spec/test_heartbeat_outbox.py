@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.heartbeat import outbox
+from services.heartbeat import memory_document, outbox
 from services.heartbeat.findings import Severity
 from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.ping import LastPing, is_due, ping_address, ping_word
@@ -101,8 +101,8 @@ def test_memory_when_written_and_read_is_the_same() -> None:
     memory = replace(
         outbox.with_alerts(Memory(), said, (LOG, "people-1")), troubles=story.troubles, dropped=3
     )
-    document = json.loads(json.dumps(outbox.as_document(memory, BOOT_ID)))
-    assert outbox.from_document(document, BOOT_ID, story.now_s) == memory
+    document = json.loads(json.dumps(memory_document.as_document(memory, BOOT_ID)))
+    assert memory_document.from_document(document, BOOT_ID, story.now_s) == memory
 
 
 def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pauses() -> None:
@@ -111,8 +111,8 @@ def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pause
     said = story.play(30, **FAILED)
     memory = replace(outbox.with_alerts(Memory(), said, ("people-1",)), troubles=story.troubles)
     memory = outbox.refused(memory, "alert-1", "people-1", 5_000.0)
-    document = json.loads(json.dumps(outbox.as_document(memory, BOOT_ID)))
-    after = outbox.from_document(document, "another boot", 12.0)
+    document = json.loads(json.dumps(memory_document.as_document(memory, BOOT_ID)))
+    after = memory_document.from_document(document, "another boot", 12.0)
     assert after.troubles["system"].announced
     assert after.troubles["system"].began_s == 12.0
     assert outbox.due(after, "people-1", 12.0) is not None
@@ -138,7 +138,7 @@ def test_memory_when_read_after_a_reboot_keeps_what_was_said_and_drops_the_pause
 def test_memory_when_it_does_not_fit_is_refused(document: dict[str, Any]) -> None:
     """Anything else than our own document is a ValueError, nothing more surprising."""
     with pytest.raises(ValueError, match=r".+"):
-        outbox.from_document(document, BOOT_ID, 0.0)
+        memory_document.from_document(document, BOOT_ID, 0.0)
 
 
 def test_ping_word_when_not_fresh_or_failed_is_fail() -> None:
@@ -170,18 +170,18 @@ def test_ping_is_due_each_minute_and_sooner_on_a_flip(
 def test_memory_when_of_a_newer_version_is_a_schema_fault() -> None:
     """A newer program's file is left alone by everybody older."""
     with pytest.raises(SchemaFault, match="version 2"):
-        outbox.from_document({"version": 2}, BOOT_ID, 0.0)
+        memory_document.from_document({"version": 2}, BOOT_ID, 0.0)
 
 
 def test_memory_when_its_times_lie_in_the_future_waits_no_longer_than_ever() -> None:
     """A clock that ran wrong cannot keep an alert back for days."""
-    document = outbox.as_document(Memory(outbox=(outbox.Message(**_page(9e9)),)), BOOT_ID)
-    after = outbox.from_document(document, BOOT_ID, 100.0)
+    document = memory_document.as_document(Memory(outbox=(outbox.Message(**_page(9e9)),)), BOOT_ID)
+    after = memory_document.from_document(document, BOOT_ID, 100.0)
     assert after.outbox[0].not_before_s == {"people-1": 100.0 + outbox.PAUSE_MAX_S}
     story = Story()
     story.play(30, **FAILED)
     memory = Memory(troubles=story.troubles)
-    read = outbox.from_document(outbox.as_document(memory, BOOT_ID), BOOT_ID, 7.0)
+    read = memory_document.from_document(memory_document.as_document(memory, BOOT_ID), BOOT_ID, 7.0)
     assert {trouble.began_s for trouble in read.troubles.values()} == {7.0}
 
 

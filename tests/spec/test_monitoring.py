@@ -126,6 +126,15 @@ def test_scrape_when_it_tells_something_then_a_panel_or_a_rule_shows_it() -> Non
     assert set(scrape()) - asked == by_hand
 
 
+def test_scrape_when_there_is_no_health_document_tells_no_zero_that_nobody_counted() -> None:
+    """No count of incidents and no word of chaos: a missing sample is what a rule can see."""
+    of = reading(health=None, bot_status=None)
+    text = metrics.exposition(of, judged(of), True).decode()
+    names = {one.name for family in text_string_to_metric_families(text) for one in family.samples}
+    assert 'sht_health_state{state="FAILED"} 1.0' in text
+    assert not names & {"sht_incidents_open", "sht_chaos_active", "sht_limit_used_pct"}
+
+
 def test_calls_when_scraped_then_they_are_a_histogram_in_seconds_beside_their_failures() -> None:
     """Counts that only grow, from the flat names of a beat; no money is in them."""
     found = scrape(with_money=False)
