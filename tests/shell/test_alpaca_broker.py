@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -71,12 +70,6 @@ class Stop:
     """An emergency stop that a test sets."""
 
     is_set = False
-
-
-@pytest.fixture
-def alpaca() -> Iterator[ScriptedAlpaca]:
-    with ScriptedAlpaca() as running:
-        yield running
 
 
 @pytest.fixture

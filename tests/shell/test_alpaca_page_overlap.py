@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,24 +9,11 @@ import pytest
 
 from shared.vendors.alpaca_broker import AlpacaBroker
 from tests.support.alpaca_payloads import raw_fill, raw_order
-from tests.support.scripted_alpaca import Asked, ScriptedAlpaca, broker_at
+from tests.support.scripted_alpaca import Asked, ScriptedAlpaca
 
 pytestmark = pytest.mark.integration
 
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def alpaca() -> Iterator[ScriptedAlpaca]:
-    """A server that answers as it is told."""
-    with ScriptedAlpaca() as running:
-        yield running
-
-
-@pytest.fixture
-def broker(alpaca: ScriptedAlpaca) -> AlpacaBroker:
-    """The broker's door to it."""
-    return broker_at(alpaca.url, lambda: False)
 
 
 def _three_a_second(asked: Asked) -> Any:

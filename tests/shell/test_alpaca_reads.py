@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,22 +22,11 @@ from tests.support.alpaca_payloads import (
     raw_order,
     raw_position,
 )
-from tests.support.scripted_alpaca import LOST, Asked, ScriptedAlpaca, broker_at
+from tests.support.scripted_alpaca import LOST, Asked, ScriptedAlpaca
 
 pytestmark = pytest.mark.integration
 
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def alpaca() -> Iterator[ScriptedAlpaca]:
-    with ScriptedAlpaca() as running:
-        yield running
-
-
-@pytest.fixture
-def broker(alpaca: ScriptedAlpaca) -> AlpacaBroker:
-    return broker_at(alpaca.url, lambda: False)
 
 
 def test_reads_when_broker_says_none_then_none_but_only_then(

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import json
 import xmlrpc.client
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shared.models.commands import Command, CommandName, CommandOutcome
 from tests.support import dashboard as support
-from tests.support.dashboard import Dashboard, running_dashboard
+from tests.support.dashboard import Dashboard
 from tests.support.dashboard_peers import answering_bot, answering_supervisor, done
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """One process for the tests that leave it as it was."""
-    with running_dashboard(tmp_path_factory.mktemp("page")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(shared_page: Dashboard) -> Iterator[Dashboard]:
-    """The shared process with fresh, healthy documents and no emergency stop."""
-    shared_page.refresh()
-    yield shared_page
-    (shared_page.state / "emergency_stop").unlink(missing_ok=True)
 
 
 def audit_lines(page: Dashboard) -> list[dict[str, Any]]:

@@ -5,30 +5,14 @@ runbook for people.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.dashboard import Dashboard, running_dashboard
+from tests.support.dashboard import Dashboard
 from tests.support.dashboard_peers import answering_bot, done
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """One process for all tests."""
-    with running_dashboard(tmp_path_factory.mktemp("page")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(shared_page: Dashboard) -> Iterator[Dashboard]:
-    """The shared process with fresh, healthy documents and no emergency stop."""
-    shared_page.refresh()
-    yield shared_page
-    (shared_page.state / "emergency_stop").unlink(missing_ok=True)
 
 
 def session(page: Dashboard) -> dict[str, str]:

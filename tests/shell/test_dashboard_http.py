@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,25 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.dashboard.app import ROUTES, SECURITY_HEADERS
 from tests.support import dashboard as support
-from tests.support.dashboard import Dashboard, running_dashboard
+from tests.support.dashboard import Dashboard
 from tests.support.dashboard_peers import fill_ledger
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """One process for the tests that leave it as it was."""
-    with running_dashboard(tmp_path_factory.mktemp("page")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(shared_page: Dashboard) -> Iterator[Dashboard]:
-    """The shared process with fresh, healthy documents and no emergency stop."""
-    shared_page.refresh()
-    yield shared_page
-    (shared_page.state / "emergency_stop").unlink(missing_ok=True)
 
 
 GET_PATHS = [

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from services.dashboard.app import ROUTES
-from tests.support.dashboard import Dashboard, running_dashboard
+from tests.support.dashboard import Dashboard
 from tests.support.dashboard_peers import answering_bot, done
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """One process for the tests that leave it as it was."""
-    with running_dashboard(tmp_path_factory.mktemp("page")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(shared_page: Dashboard) -> Iterator[Dashboard]:
-    """The shared process with fresh, healthy documents and no emergency stop."""
-    shared_page.refresh()
-    yield shared_page
-    (shared_page.state / "emergency_stop").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "10.0.0.1", "", "[::2]:80"])

@@ -67,7 +67,7 @@ def test_history_when_a_page_takes_long_then_others_are_answered_meanwhile(
         ("/v2/stocks/SPY/trades?page_token=U1BZfHw5OTk5OTk5OTk=", 400),
         ("/api/option-trades/flow-alerts?limit=1e999999999", 422),
         ("/api/market/market-tide?date=9999-12-31", 200),
-        ("/api/market/market-tide?date=0001-01-01", 200),
+        ("/api/market/market-tide?date=0001-01-01", 422),
         ("/api/stock/AAPL/stock-state?date=9999-12-31", 200),
     ],
 )
