@@ -237,10 +237,11 @@ def test_mode_when_the_data_contract_is_broken_then_the_check_parks_data_daemon_
         wait_until(lambda: phase_of(tmp_path, "data-daemon") == "parked", PARKED_WITHIN_S)
         reducing = ("REDUCING", "data")
         wait_until(lambda: standing_of(tmp_path) == reducing, STALE_WITHIN_S, "REDUCING")
+        log = tmp_path / "logs" / "supervisor.jsonl"
+        ended = "compatibility check of feeds ended with exit code 0"
+        wait_until(lambda: ended in log.read_text("utf-8"), PARKED_WITHIN_S, "asked after the park")
         found = health_of(tmp_path)["services"]
 
-    log = (tmp_path / "logs" / "supervisor.jsonl").read_text("utf-8")
-    assert "compatibility check of feeds ended with exit code 0" in log, "asked after the park, too"
     assert found["data-daemon"]["phase"] == "parked"
     assert "check of the data interface says SCHEMA" in found["data-daemon"]["reason"]
     assert {found[name]["phase"] for name in SERVICES - {"data-daemon"}} == {"running"}
