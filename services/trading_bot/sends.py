@@ -117,40 +117,34 @@ def trailing_send(holding: Holding, distance: Decimal) -> Send:
 
     The broker's wash rule exempts it, so it is the second choice when an OCO is refused (rule 2).
     """
-    position = holding.position
-    request = OrderRequest(
-        client_order_id=_sequenced_id(holding, PROTECT),
-        purpose=Purpose.PROTECT,
-        symbol=position.symbol,
-        side=holding.closing_side,
-        qty=abs(position.qty),
-        type=OrderType.TRAILING_STOP,
-        order_class=OrderClass.SIMPLE,
-        time_in_force=TimeInForce.GTC,
-        stop_price=distance,
-        strategy=position.strategy,
-        created_at=holding.now,
-        reason="trailing stop, since the OCO was refused",
-    )
-    return Send(request, order_of(request, OrderRole.STOP, position.position_key))
+    reason = "trailing stop, since the OCO was refused"
+    return _lone_stop(holding, PROTECT, OrderType.TRAILING_STOP, distance, reason)
 
 
 def external_stop_send(holding: Holding, stop: Decimal) -> Send:
     """Return the GTC stop for external shares; it has no target, and nothing of it is our trade."""
+    reason = "protection of external shares (ADOPT_EXTERNAL)"
+    return _lone_stop(holding, EXTERNAL, OrderType.STOP, stop, reason)
+
+
+def _lone_stop(
+    holding: Holding, word: str, kind: OrderType, stop_price: Decimal, reason: str
+) -> Send:
+    """Return the GTC stop without a target; `stop_price` is a distance where it trails."""
     position = holding.position
     request = OrderRequest(
-        client_order_id=_sequenced_id(holding, EXTERNAL),
+        client_order_id=_sequenced_id(holding, word),
         purpose=Purpose.PROTECT,
         symbol=position.symbol,
         side=holding.closing_side,
         qty=abs(position.qty),
-        type=OrderType.STOP,
+        type=kind,
         order_class=OrderClass.SIMPLE,
         time_in_force=TimeInForce.GTC,
-        stop_price=stop,
+        stop_price=stop_price,
         strategy=position.strategy,
         created_at=holding.now,
-        reason="protection of external shares (ADOPT_EXTERNAL)",
+        reason=reason,
     )
     return Send(request, order_of(request, OrderRole.STOP, position.position_key))
 
