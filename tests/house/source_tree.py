@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("shared", "services", "chaos", "tools")
 
 
-@lru_cache(maxsize=1)
+@cache
 def product_files() -> tuple[Path, ...]:
     """Return the product's modules, deploy_supervisor.py included."""
     found = [ROOT / "deploy_supervisor.py"]
@@ -20,13 +20,13 @@ def product_files() -> tuple[Path, ...]:
     return tuple(path for path in found if path.exists())
 
 
-@lru_cache(maxsize=1)
+@cache
 def all_files() -> tuple[Path, ...]:
     """Return the product's modules and the tests."""
     return product_files() + tuple(sorted((ROOT / "tests").rglob("*.py")))
 
 
-@lru_cache(maxsize=1000)
+@cache
 def tree_of(path: Path) -> ast.Module:
     """Return the parsed module."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -49,8 +49,7 @@ def imports_of(path: Path) -> Iterator[str]:
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions_of(path: Path) -> Iterator[Function]:
-    """Yield every function and method of a file."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+@cache
+def functions_of(path: Path) -> tuple[Function, ...]:
+    """Return every function and method of a file."""
+    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, Function))

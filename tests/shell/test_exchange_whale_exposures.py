@@ -201,4 +201,5 @@ def test_exposures_when_the_process_was_killed_then_they_are_the_same(
     for path, rows in zip(paths, before, strict=True):
         assert rows_of(exchange, path)[: len(rows)] == rows
     again = exchange.call("GET", NET_FLOW, headers=BEARER).json()["data"][0]["data"]
-    assert again[: len(flow)] == flow
+    finished = flow[:-1]  # the last minute may still have been growing when it was asked
+    assert again[: len(finished)] == finished
