@@ -7,6 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
+
+# How long one example takes says something of the machine's load only; pytest-timeout bounds each
+# test as a whole, and budgets are judged by the benches.
+settings.register_profile("whole", deadline=None)
+settings.load_profile("whole")
 
 ROOT = Path(__file__).resolve().parent.parent
 BARS_DIR = Path(os.environ.get("BARS_DIR", ROOT.parent / "shared" / "data" / "bars"))
@@ -18,6 +24,15 @@ def bars_dir() -> Path:
     if not BARS_DIR.is_dir():
         pytest.skip(f"REAL BARS ABSENT: no folder {BARS_DIR}; set BARS_DIR to one")
     return BARS_DIR
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave property tests out of the count of lines: it makes their thousands of examples three
+    times as slow, and what only a property reaches lacks an example anyway.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker("no_cover")
 
 
 def _kind(nodeid: str) -> str:

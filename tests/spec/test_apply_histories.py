@@ -140,6 +140,7 @@ def _round_trip(number: int) -> list[Event]:
     ]
 
 
+@pytest.mark.no_cover
 def test_state_when_many_trades_pass_then_it_stays_bounded_and_forgets_no_open_group() -> None:
     """Closed groups go, oldest first; the open one stays, and the totals count all."""
     held = an_entry("MSFT", created_at=NOON)

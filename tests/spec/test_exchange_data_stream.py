@@ -199,6 +199,7 @@ def test_narration_of_a_minute_then_its_trades_make_its_bar() -> None:
     assert {"t", "q", "b", "d", "l"} <= kinds
 
 
+@pytest.mark.no_cover
 def test_mistakes_in_telling_trades_then_are_mended_and_never_reach_history() -> None:
     """Over half a day some trades are corrected and some cancelled: each mended message names a
     trade that was told, and what remains is history's trades.

@@ -58,6 +58,7 @@ def _tried(payload: object) -> tuple[str, int]:
     return "", len(render(state_to_payload(state)))
 
 
+@pytest.mark.no_cover
 def test_state_when_any_member_is_absurd_then_a_state_or_a_value_error() -> None:
     """Thousands of broken payloads whose checksum would fit."""
     payload = json.loads(json.dumps(state_to_payload(apply_all(a_state(day=None), EVENTS))))

@@ -81,6 +81,7 @@ def test_flow_when_asked_in_any_order_then_is_the_same(seed: int, order: list[in
     assert straight == [shuffled[place] for place in range(5)]
 
 
+@pytest.mark.no_cover
 def test_alert_when_its_minute_is_not_over_then_is_not_told() -> None:
     """What is told at any moment lies before it, and stays told."""
     feed = feed_of(seeded(1))
@@ -97,6 +98,7 @@ def test_alert_when_its_minute_is_not_over_then_is_not_told() -> None:
     assert len(known) > 100
 
 
+@pytest.mark.no_cover
 def test_alerts_when_read_with_a_cursor_then_none_is_missed_or_doubled() -> None:
     """newer_than the newest one known gives exactly what came since; older_than pages back."""
     feed = feed_of(seeded(1))
@@ -133,6 +135,7 @@ def _mean(minutes: Iterable[FlowMinute]) -> Decimal:
     return sum(nets, Decimal(0)) / len(nets)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("step", "rows"), [(1, 940), (5, 188)])
 def test_tide_when_summed_from_the_ticks_of_all_symbols_then_is_the_same(
     step: int, rows: int
@@ -199,6 +202,7 @@ def test_stamps_when_written_in_both_forms_then_name_one_moment() -> None:
     assert stamp(at, StampForm.SPEC) == "2025-10-22 20:27:01.354429+00:00"
 
 
+@pytest.mark.no_cover
 def test_dark_print_when_written_then_premium_is_price_times_size() -> None:
     """Some prints are cancelled later: a reader has to drop them."""
     feed = feed_of(seeded(1))
