@@ -19,7 +19,6 @@ from services.data_daemon.identity import MarketIdentity, absent_symbols
 from services.data_daemon.plan import (
     BARS,
     GAP_MARGIN,
-    LIVE,
     QUOTES,
     Admission,
     BackfillFacts,
@@ -135,6 +134,8 @@ class FreeRunningLoop:
         connection = memory.feed.connection if memory.feed is not None else 0
         is_other = clock_went_back(memory.last_now, reading.now)
         memory.last_now = reading.now
+        if is_other:
+            memory.filled_at = None  # a clock that was wrong may have made all of it look old
         if memory.identity is None or is_other or connection != memory.connection:
             self._meet_market(reading)
         memory.open_since = seen_open_since(memory.open_since, reading)
@@ -206,8 +207,8 @@ class FreeRunningLoop:
         memory, now_s = self._memory, self._clock.monotonic_s()
         if memory.feed is None or memory.identity is None or memory.filled_at is None:
             return
-        is_proven = self._sink.link_of(BARS)[0] == LIVE and memory.feed.failed_tries == 0
-        if is_proven or now_s < memory.poll_at_s:
+        needs_help = memory.feed.needs_help(self._parts.speed, is_open=reading.is_open)
+        if now_s < memory.poll_at_s or not needs_help:
             return
         pause_s = poll_pause_s(
             len(memory.identity.symbols), self._parts.reads_per_minute, is_open=reading.is_open

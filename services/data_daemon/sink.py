@@ -25,6 +25,8 @@ from shared.telemetry.logs import log_event
 CANDLES_MAX = 200_000
 """While the store cannot be written; what is lost beyond is fetched again."""
 SAMPLES_PER_REASON = 10
+REASONS_MAX = 200
+"""Kinds of refusals that are counted apart; a flood of new ones counts as one."""
 
 log = logging.getLogger("data-daemon")
 
@@ -95,6 +97,8 @@ class StoreSink:
         with self._lock:
             self.counts["dropped"] += 1
             key = f"dropped {reason}"
+            if key not in self.counts and len(self.counts) >= REASONS_MAX:
+                key = "dropped for other reasons"
             self.counts[key] += 1
             is_sample = self.counts[key] <= SAMPLES_PER_REASON
         if is_sample:

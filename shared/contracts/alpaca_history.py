@@ -45,6 +45,6 @@ def _equity(fields: Fields, value: object) -> Decimal | None:
         raise fields.drift("equity", "numbers or null")
     # A float goes through its shortest text: the digits that the vendor wrote.
     equity = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not equity.is_finite() or abs(equity) >= AMOUNT_MAX:
+    if not equity.is_finite() or not -AMOUNT_MAX < equity < AMOUNT_MAX:
         raise fields.drift("equity", "finite numbers of dollars")
     return equity.quantize(CENT) if equity > 0 else None

@@ -18,6 +18,8 @@ from shared.models.ids import parse_own_id
 from shared.models.orders import OrderClass, OrderStatus, OrderType, Side, TimeInForce
 
 _ZERO = Decimal(0)
+LEGS_MAX = 10
+"""A bracket has two, the largest option order four; the ids of ours are remembered."""
 _OUR_OWN_STATUSES = frozenset({OrderStatus.INTENT, OrderStatus.UNKNOWN, OrderStatus.NOT_SENT})
 _SIDE_WORDS = {"buy": Side.BUY, "sell": Side.SELL, "sell_short": Side.SELL}
 """Activities say sell_short for a sale that opens a short."""
@@ -98,7 +100,10 @@ def _legs(fields: Fields) -> tuple[BrokerOrder, ...]:
     if raw is None:
         return ()
     path = f"{fields.path}.legs"
-    return tuple(read_order(leg, f"{path}[{i}]") for i, leg in enumerate(as_list(raw, path)))
+    legs = as_list(raw, path)
+    if len(legs) > LEGS_MAX:
+        raise fields.drift("legs", f"at most {LEGS_MAX} legs")
+    return tuple(read_order(leg, f"{path}[{i}]") for i, leg in enumerate(legs))
 
 
 class ReadRows:

@@ -33,6 +33,11 @@ class SchemaDrift(SchemaFault):
         self.expected = expected
         self.found = found
 
+    @property
+    def promise(self) -> str:
+        """What was expected, without the values of this one case: the words to count by."""
+        return self.expected.partition(":")[0]
+
 
 class Evidence:
     """What has been kept so far: each kind of drift once."""

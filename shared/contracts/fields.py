@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import TypeVar
 
@@ -18,6 +18,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 AMOUNT_MAX = Decimal(10) ** 15
 """Beyond any price, size or balance in dollars, and within what SQLite and floats can hold."""
+AMOUNT_LEAST = Decimal(10) ** -15
+"""Nothing that is traded or counted is nearer to 0: further in it would be 0, and divided by."""
+_PRECISE = Context(prec=40)
+"""No vendor writes more digits; one may write a million."""
 TEXT_CHARACTERS_MAX = 1_000
 YEARS = range(1970, 2200)
 """Beyond them a stamp cannot be moved between time zones, or to its neighbours, safely."""
@@ -115,7 +119,12 @@ class Fields:
         amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         if not amount.is_finite() or amount < 0:
             raise self.drift(name, "a number of 0 or more")
-        return self._bounded(name, amount)
+        if 0 < amount < AMOUNT_LEAST:
+            raise self.drift(name, f"0, or a number of at least {AMOUNT_LEAST}")
+        bounded = self._bounded(name, amount)
+        if _PRECISE.plus(bounded) != bounded:
+            raise self.drift(name, f"a number of at most {_PRECISE.prec} digits")
+        return bounded
 
     def moment(self, name: str) -> datetime:
         """A timezone-aware stamp (a text, or a datetime from a binary frame), as UTC."""
@@ -159,7 +168,8 @@ class Fields:
         raise self.drift(name, f"a known {words.__name__}")
 
     def _bounded(self, name: str, amount: Decimal) -> Decimal:
-        if abs(amount) > AMOUNT_MAX:
+        # Compared, not computed with: beyond an exponent of a million abs() itself fails.
+        if not -AMOUNT_MAX <= amount <= AMOUNT_MAX:
             raise self.drift(name, f"an amount of at most {AMOUNT_MAX}")
         return amount
 

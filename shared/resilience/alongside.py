@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
+
+ADDRESSES_KEPT = 256
+_PLAIN = (str, int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,20 @@ class Alongside:
 
 
 def address_of(url: str, query: Mapping[str, object] | None = None) -> str:
-    """Return the address that requests makes of a URL and its query."""
+    """Return the address that requests makes of a URL and its query; raises as it does."""
+    pairs = tuple((query or {}).items())
+    if not all(isinstance(value, _PLAIN) for _, value in pairs):
+        return _made_by_requests(url, pairs)
+    return _address(url, tuple((name, str(value)) for name, value in pairs))
+
+
+def _made_by_requests(url: str, query: Iterable[tuple[str, object]]) -> str:
     prepared = requests.PreparedRequest()
-    prepared.prepare_url(url, query)
+    prepared.prepare_url(url, list(query))
     return prepared.url or url
+
+
+_address = lru_cache(maxsize=ADDRESSES_KEPT)(_made_by_requests)
 
 
 def _response(told: Told, request: requests.PreparedRequest) -> requests.Response:

@@ -30,6 +30,8 @@ from shared.resilience.classification_rows import EXCEPTION_ROWS, HTTP_ROWS, Pla
 from shared.resilience.classification_words import judge_words
 
 MESSAGE_CHARACTERS_MAX = 300
+REFUSAL_CHARACTERS_MAX = 20_000
+"""A vendor says in a line why he refuses; what is longer is somebody else's page."""
 ABSENT, FOREIGN = "-", "?"
 """What stands for the vendor's code when he gave none, and when the body is not his at all."""
 _SHAPES = ("message", "msg", "error")
@@ -81,6 +83,7 @@ _COMPILED = tuple(
 
 def _code_and_message(body: str) -> tuple[str, str]:
     """Return the vendor's code and message, whatever the body is."""
+    body = body[:REFUSAL_CHARACTERS_MAX]
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -32,6 +32,8 @@ HttpRow = tuple[int, int, str, FailureClass, str, Placement]
 HTTP_ROWS: tuple[HttpRow, ...] = (
     # status from, status to, pattern in "code message" (code is - when absent, and ? when the
     # body is not of the vendors' shape: a page, an empty or a cut body), verdict
+    # 303 says where the result of the request can be seen: it has been done.
+    (303, 303, r"", _C, "redirected", _UNK),
     (300, 399, r"", _C, "redirected", _NOT),
     # Somebody between us and the broker speaks; what became of the request is not known, and
     # nobody's keys are proved wrong by it.
@@ -192,6 +194,9 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "pydantic.errors.PydanticSchemaGenerationError": (_C, "model_is_wrong", _NOT),
     "pydantic.errors.PydanticInvalidForJsonSchema": (_C, "model_is_wrong", _NOT),
     "pydantic.errors.PydanticForbiddenQualifier": (_C, "model_is_wrong", _NOT),
+    # our own doors: what is no reply
+    "shared.resilience.reply_body.OversizedReply": (_T, "oversized_reply", _UNK),
+    "shared.resilience.reply_body.GarbledReply": (_T, "garbled_reply", _UNK),
     # our own tools around a call
     "pybreaker.CircuitBreakerError": (_T, "withheld", _NOT),
     "ratelimit.exception.RateLimitException": (_T, "withheld", _NOT),
@@ -219,6 +224,7 @@ EXCEPTION_ROWS: dict[str, tuple[FailureClass, str, Placement]] = {
     "builtins.TimeoutError": (_T, "timeout", _UNK),
     "builtins.OSError": (_T, "network_error", _UNK),
     "builtins.UnicodeDecodeError": (_T, "unreadable_reply", _UNK),
+    "decimal.DecimalException": (_T, "unreadable_reply", _UNK),
     "builtins.RecursionError": (_T, "unreadable_reply", _UNK),
     # wrong containers inside vendor code: `None` or a list where an object was promised
     "builtins.TypeError": (_S, "wrong_container", _UNK),

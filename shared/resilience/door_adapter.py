@@ -24,11 +24,10 @@ from requests.exceptions import RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result
 
 from shared.clock import Clock
-from shared.errors import ConfigFault, SystemFault, TransientFault
+from shared.errors import ConfigFault, SystemFault
 from shared.resilience.breaker import CallBreaker
 from shared.resilience.call_tally import CallTally
 from shared.resilience.classification import Verdict, classify_exception, classify_reply
-from shared.resilience.classification_rows import Placement
 from shared.resilience.classification_tally import TALLY
 from shared.resilience.deadline_sockets import (
     DeadlinePool,
@@ -36,40 +35,27 @@ from shared.resilience.deadline_sockets import (
     current_deadline,
     tls_context,
 )
+from shared.resilience.door_refusals import (
+    CallWithheld,
+    CertificateChanged,
+    HollowReply,
+    RedirectedAway,
+    RedirectRefused,
+)
 from shared.resilience.door_rules import DoorHost, DoorRules, FailedCall
 from shared.resilience.door_standing import DoorStanding, metric_word, standing_of
 from shared.resilience.governor import Governor, RateReading, retry_after_s
 from shared.resilience.lanes import Lane, lane_of, recheck
+from shared.resilience.reply_body import is_hollow, made_of_a_reply, whole
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 PAUSE_FIRST_S, PAUSE_MAX_S, JITTER = 0.25, 5.0, 0.2
 SLOW_S = 1.0
 """After a call that took so long, and before a second try, the host is told of the wait."""
 WAIT_MARGIN_S = 5.0
+REQUEST_ID_MAX = 80
 LOOK_S = 0.1
 """So soon a pause hears that the process ends."""
-
-
-class RedirectRefused(ConfigFault):
-    """The first answer ever was a redirect: the address in the settings is wrong."""
-
-    placement = Placement.NOT_PLACED
-
-
-class RedirectedAway(TransientFault):
-    """An address that has served answers with a redirect: somebody stands in between."""
-
-    placement = Placement.NOT_PLACED
-
-
-class HollowReply(TransientFault):
-    """A read succeeded in nothing: a gateway answers in the broker's place."""
-
-
-class CallWithheld(TransientFault):
-    """The door itself held a call back: a breaker is open or a ceiling is reached."""
-
-    placement = Placement.NOT_PLACED
 
 
 class DoorAdapter(HTTPAdapter):
@@ -172,7 +158,7 @@ class DoorAdapter(HTTPAdapter):
             self._was_slow = took_s >= SLOW_S
             self._calls.took(took_s)
         if reply.status_code >= 400:
-            tries.request_id = reply.headers.get("X-Request-ID", "")
+            tries.request_id = reply.headers.get("X-Request-ID", "")[:REQUEST_ID_MAX]
             self._failed(request, classify_reply(reply.status_code, reply.text), tries, began_s)
         return reply
 
@@ -182,7 +168,7 @@ class DoorAdapter(HTTPAdapter):
         if lane_of(request.method) is not Lane.READ:
             return self._attempt(request, options, tries)
         reply: requests.Response = self._retrying(self._attempt, request, options, tries)
-        if _is_hollow(reply):
+        if is_hollow(reply):
             raise HollowReply(f"GET {_path(request)} was answered with no content of its own")
         return reply
 
@@ -198,20 +184,26 @@ class DoorAdapter(HTTPAdapter):
         breaker = self.breakers.get(lane)
         try:
             told = self._host.alongside.take(request)
-            reply = super().send(request, timeout=timeout, **options) if told is None else told
-            _ = reply.content  # the body belongs to the attempt: it may break off, too
-        except RequestException:
+            reply = self._asked(request, options | {"timeout": timeout}) if told is None else told
+        except RequestException as failure:
             if breaker is not None:
                 breaker.failed()
+            if self._has_served and classify_exception(failure).code == "certificate_refused":
+                raise CertificateChanged(f"{_path(request)} shows another certificate") from failure
             raise
         if breaker is not None:
             (breaker.failed if reply.status_code >= 500 else breaker.succeeded)()
         self.governor.learn(reply.status_code, reply.headers)
         if 300 <= reply.status_code < 400:
             kind = RedirectedAway if self._has_served else RedirectRefused
-            raise kind(f"{request.method} {_path(request)} was answered with a redirect")
-        self._has_served |= reply.status_code < 300 and not _is_hollow(reply)
+            raise kind(f"{request.method} {_path(request)}", reply.status_code)
+        self._has_served |= reply.status_code < 300 and not is_hollow(reply)
         return reply
+
+    def _asked(self, request: requests.PreparedRequest, options: Any) -> requests.Response:
+        with made_of_a_reply():
+            # The body belongs to the attempt: it may break off, too.
+            return whole(super().send(request, **options))
 
     def _failed(
         self, request: requests.PreparedRequest, verdict: Verdict, tries: _Tries, began_s: float
@@ -284,14 +276,4 @@ def _path(request: requests.PreparedRequest) -> str:
 
 
 def _may_pass_later(reply: requests.Response) -> bool:
-    return reply.status_code in RETRIED_STATUSES or _is_hollow(reply)
-
-
-def _is_hollow(reply: requests.Response) -> bool:
-    """Whether a read succeeded in nothing: empty, or a page. That is a gateway's word, since every
-    read has content; the vendor's client would make it look like a changed contract.
-    """
-    if reply.request.method != "GET" or reply.status_code != 200:
-        return False
-    content = reply.content.strip()
-    return not content or content.startswith(b"<")
+    return reply.status_code in RETRIED_STATUSES or is_hollow(reply)

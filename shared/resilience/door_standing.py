@@ -30,7 +30,7 @@ class DoorStanding:
     breakers: tuple[dict[str, object], ...]
     """`name`, `state` (closed, open, half-open), `failures` in a row, `retry_in_s`."""
     budgets: tuple[dict[str, object], ...]
-    """`name`, `per_minute`, `left` now; of the account what the broker said last."""
+    """`name`, `per_minute`, `left` now, `at_once` after a pause; the account's as last told."""
     metrics: Mapping[str, float]
     reads: Budget | None = None
     """Of one door's reads; None where nobody counts, and for several doors."""
@@ -59,7 +59,12 @@ def standing_of(
         metrics[f"breaker_{metric_word(breaker.name)}"] = STATE_NUMBERS[state]
     shares = {lane: Budget(*share) for lane, share in governor.left().items()}
     budgets: list[dict[str, object]] = [
-        {"name": f"{name} {lane}", "per_minute": share.per_minute, "left": share.left}
+        {
+            "name": f"{name} {lane}",
+            "per_minute": share.per_minute,
+            "at_once": governor.at_once(lane),
+            "left": share.left,
+        }
         for lane, share in shares.items()
     ]
     rate = governor.rate

@@ -52,10 +52,11 @@ class MinuteShare:
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self.per_minute = per_minute
-        self._burst = max(1, per_minute // BURST_SHARE)
-        self._refill_s = MINUTE_S / max(1, per_minute - self._burst)
+        self.at_once = max(1, per_minute // BURST_SHARE)
+        """So many may go at once after a pause."""
+        self._refill_s = MINUTE_S / max(1, per_minute - self.at_once)
         self._clock = clock
-        self._tokens = float(self._burst)
+        self._tokens = float(self.at_once)
         self._at_s = clock.monotonic_s()
 
     def wait_s(self) -> float:
@@ -68,7 +69,7 @@ class MinuteShare:
         """Count one call, also one that goes although none is left."""
         self._fill()
         # A debt is bounded, so that a long burst of protection never starves what follows it.
-        self._tokens = max(self._tokens - 1.0, -float(self._burst))
+        self._tokens = max(self._tokens - 1.0, -float(self.at_once))
 
     @property
     def left(self) -> int:
@@ -79,7 +80,7 @@ class MinuteShare:
     def _fill(self) -> None:
         now_s = self._clock.monotonic_s()
         grown = self._tokens + (now_s - self._at_s) / self._refill_s
-        self._tokens, self._at_s = min(float(self._burst), grown), now_s
+        self._tokens, self._at_s = min(float(self.at_once), grown), now_s
 
 
 class Governor:
@@ -92,6 +93,8 @@ class Governor:
         self._lock = threading.Lock()
         self._held_until_s = self._resets_at_s = float("-inf")
         self.rate: RateReading | None = None
+        self.asked_s = 0.0
+        """What the newest 429 asked to wait, in seconds; 0 after any other reply."""
         self._shares: dict[Lane, MinuteShare] = {}
         self._ceilings: dict[Lane, Callable[[], None]] = {}
         if rules.reads_per_minute is None:
@@ -149,15 +152,20 @@ class Governor:
         return max(0, self.rate.remaining - min(kept, self.rate.limit - 1))
 
     def learn(self, status: int, headers: Mapping[str, str]) -> None:
-        """Take what a reply says of the budget, and how long it asks us to stay away."""
+        """Take what a reply says of the budget, and how long it asks us to stay away.
+
+        Where no calls are counted there is no budget, whatever number is told: the simulated
+        exchange counts on beyond its limit while that binds nobody.
+        """
         limit = headers.get("X-RateLimit-Limit", "")
         remaining = headers.get("X-RateLimit-Remaining", "")
         asked_s = retry_after_s(headers, self._clock.utc_now()) if status == _TOO_MANY else None
         with self._lock:
             now_s = self._clock.monotonic_s()
+            self.asked_s = asked_s or 0.0
             if asked_s is not None and self._holds:
                 self._held_until_s = now_s + min(HOLD_S_MAX, asked_s)
-            if _is_number(limit) and _is_number(remaining):
+            if self._shares and _is_number(limit) and _is_number(remaining):
                 self.rate = RateReading(int(limit), int(remaining))
                 self._resets_at_s = now_s + self._resets_in_s(headers)
 
@@ -180,6 +188,10 @@ class Governor:
                 for lane, share in self._shares.items()
             }
 
+    def at_once(self, lane: Lane) -> int:
+        """Return how many calls of a counted lane may go at once after a pause."""
+        return self._shares[lane].at_once
+
     @property
     def held_s(self) -> float:
         """Seconds for which a Retry-After still binds; 0 when none does."""
@@ -193,7 +205,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
         return float(asked)
     try:
         moment = parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - now).total_seconds())

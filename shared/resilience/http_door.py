@@ -12,17 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 import requests
-from requests.exceptions import RequestException
 
-from shared.errors import SystemFault
 from shared.resilience.classification import classify_reply, fault_from, fault_of
 from shared.resilience.direct_session import DirectSession
-from shared.resilience.door_adapter import (
-    CallWithheld,
-    DoorAdapter,
-    RedirectedAway,
-    RedirectRefused,
-)
+from shared.resilience.door_adapter import DoorAdapter
+from shared.resilience.door_refusals import CallWithheld, RedirectedAway, RedirectRefused
 from shared.resilience.door_rules import DoorHost, DoorRules, FailedCall
 from shared.resilience.governor import RateReading
 
@@ -82,9 +76,8 @@ class HttpDoor:
             if not reply.ok:
                 raise fault_of(classify_reply(reply.status_code, reply.text), call)
             return json.loads(reply.content, parse_float=Decimal)
-        except SystemFault:
-            raise
-        except (RequestException, ValueError, OSError, RecursionError) as error:
+        except Exception as error:
+            # Whatever a reply can make Python or a library say: nothing foreign passes a door.
             raise fault_from(error, call) from error
 
 

@@ -72,13 +72,12 @@ class AlpacaBroker(AlpacaReads):
         clock: Clock,
         emergency_stop_is_set: Callable[[], bool],
     ) -> None:
-        super().__init__(client)
+        super().__init__(client, clock)
         mount(client._session, adapter)  # the vendor offers no other way in
         client._session.trust_env = False
         client._retry = 0
         client._retry_codes = []
         self.adapter = adapter
-        self._clock = clock
         self._emergency_stop_is_set = emergency_stop_is_set
 
     def submit(self, approved: Approved) -> SubmitOutcome:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgpack
-from websockets.sync.client import ClientConnection
 
 from shared.clock import utc_text
 from shared.contracts.alpaca_market import (
@@ -22,13 +21,16 @@ from shared.contracts.drift import SchemaDrift, picture
 from shared.contracts.fields import Fields
 from shared.errors import ConfigFault, TransientFault
 from shared.models.market import Candle, Quote
+from shared.models.shown import shown
 from shared.resilience.alongside import address_of
 from shared.resilience.http_door import HttpDoor
 from shared.telemetry.logs import log_event
-from shared.vendors.websocket_link import CONNECTION_LIMIT, OPEN_TIMEOUT_S, ConnectionLimit
+from shared.vendors.websocket_link import CONNECTION_LIMIT, ConnectionLimit
+from shared.vendors.websocket_opening import Handshake
 
 BARS_PER_PAGE = 10_000
-PAGES_MAX = 200
+PAGES_MAX = 50
+"""Three times what a day of a hundred symbols takes; each page may take a call's whole time."""
 MINUTE, DAY = "1Min", "1Day"
 LOOK_BACK = timedelta(days=5)
 """Far enough for one full session before any chain of holidays."""
@@ -36,7 +38,8 @@ LOOK_BACK = timedelta(days=5)
 _KEYS_REFUSED = frozenset({"401", "402"})
 _NOT_ENTITLED = frozenset({"405", "408", "409"})
 """Codes of the data stream: too many symbols, not enabled, insufficient subscription."""
-HANDSHAKE_MESSAGES_MAX = 20
+STRANGERS_TOLD_MAX = 10
+HANDSHAKE_MESSAGES_MAX, MISSING_NAMED_MAX = 20, 5
 log = logging.getLogger("stream")
 
 
@@ -56,11 +59,11 @@ class MarketDataRest:
         They come in the shares of today: yesterday's prices are compared with today's, also on
         the day of a split.
         """
-        query = self._range(symbols, timeframe, start, end)
+        query, wanted = self._range(symbols, timeframe, start, end), frozenset(symbols)
         candles: list[Candle] = []
         dropped: list[SchemaDrift] = []
         for _ in range(PAGES_MAX):
-            page = read_bars(self._door.get_json(f"{self._base_url}/bars", query))
+            page = _asked_for(self._page(query), wanted)
             candles += page.candles
             dropped += page.dropped
             if page.next_page_token is None:
@@ -74,7 +77,7 @@ class MarketDataRest:
         """
         query = self._query((symbol,), MINUTE, count)
         query |= {"start": utc_text(end - LOOK_BACK), "end": utc_text(end), "sort": "desc"}
-        page = read_bars(self._door.get_json(f"{self._base_url}/bars", query))
+        page = _asked_for(self._page(query), frozenset((symbol,)))
         newest = sorted(page.candles, key=lambda candle: candle.start)[-count:]
         return BarPage(tuple(newest), page.dropped, None)
 
@@ -87,6 +90,9 @@ class MarketDataRest:
         """Return what `bars` of that one minute and `latest_quotes` will ask for."""
         bars = address_of(f"{self._base_url}/bars", self._range(symbols, MINUTE, minute, minute))
         return bars, address_of(f"{self._base_url}/quotes/latest", self._newest(symbols))
+
+    def _page(self, query: Mapping[str, str]) -> BarPage:
+        return read_bars(self._door.get_json(f"{self._base_url}/bars", query))
 
     def _newest(self, symbols: Sequence[str]) -> dict[str, str]:
         return {**self._common, "symbols": ",".join(symbols)}
@@ -123,20 +129,31 @@ class DataStreamSession:
     ) -> None:
         self._keys = keys
         self._symbols = list(symbols)
+        self._wanted = frozenset(symbols)
         self._on_item = on_item
         self._on_drop = on_drop
         self._silence_s_max = silence_s_max
 
-    def shake_hands(self, connection: ClientConnection) -> None:
+    def shake_hands(self, connection: Handshake) -> None:
         self._wait_for(connection, "success", "connected")
         key, secret = self._keys
         self._send(connection, {"action": "auth", "key": key, "secret": secret})
         self._wait_for(connection, "success", "authenticated")
         channels = dict.fromkeys(("bars", "updatedBars", "quotes"), self._symbols)
         self._send(connection, {"action": "subscribe", **channels})
-        self._wait_for(connection, "subscription", None)
+        confirmed = self._wait_for(connection, "subscription", None)
+        for channel in ("bars", "quotes"):
+            told = confirmed.get(channel)
+            missing = [
+                one for one in self._symbols if not isinstance(told, list) or one not in told
+            ]
+            if missing:
+                # A channel that stays empty looks like a quiet market; REST brings it meanwhile.
+                few = ", ".join(missing[:MISSING_NAMED_MAX])
+                raise TransientFault(f"the data stream does not confirm {channel} of {few}")
 
-    def take(self, message: str | bytes) -> None:
+    def take(self, message: str | bytes) -> bool:
+        brought = False
         for raw in _unpacked(message):
             try:
                 if isinstance(raw, Mapping) and raw.get("T") == "error":
@@ -147,6 +164,8 @@ class DataStreamSession:
                 continue
             if item is not None:
                 self._on_item(item)
+                brought |= item.symbol in self._wanted
+        return brought
 
     def silence_s_max(self) -> float | None:
         return self._silence_s_max()
@@ -155,19 +174,34 @@ class DataStreamSession:
         """Nothing to undo: the link's own state says that it is down."""
 
     @staticmethod
-    def _send(connection: ClientConnection, message: dict[str, object]) -> None:
+    def _send(connection: Handshake, message: dict[str, object]) -> None:
         connection.send(msgpack.packb(message))
 
     @staticmethod
-    def _wait_for(connection: ClientConnection, kind: str, words: str | None) -> None:
+    def _wait_for(connection: Handshake, kind: str, words: str | None) -> Mapping[str, object]:
         for _ in range(HANDSHAKE_MESSAGES_MAX):
-            for raw in _unpacked(connection.recv(timeout=OPEN_TIMEOUT_S)):
+            for raw in _unpacked(connection.recv()):
                 fields = Fields(raw, "message")
                 if fields.raw.get("T") == "error":
                     raise _refusal(fields.raw)
                 if fields.raw.get("T") == kind and words in (None, fields.raw.get("msg")):
-                    return
+                    return fields.raw
         raise TransientFault(f"the data stream never answers with {words or kind}")
+
+
+def _asked_for(page: BarPage, wanted: frozenset[str]) -> BarPage:
+    """Return the page without the bars of symbols that nobody asked for: they would fill a store
+    that is bounded per symbol only.
+    """
+    strangers = sorted({candle.symbol for candle in page.candles} - wanted)
+    if not strangers:
+        return page
+    drifts = (
+        SchemaDrift(f"bars.{shown(name)}", "a symbol that was asked for", "its bars")
+        for name in strangers[:STRANGERS_TOLD_MAX]
+    )
+    known = tuple(candle for candle in page.candles if candle.symbol in wanted)
+    return BarPage(known, (*page.dropped, *drifts), page.next_page_token)
 
 
 def _unpacked(message: str | bytes) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 
-from shared.clock import utc_text
+from shared.clock import Clock, utc_text
 from shared.contracts.alpaca import (
     read_account,
     read_asset,
@@ -39,6 +39,8 @@ ORDERS_PER_PAGE = 500
 ACTIVITIES_PER_PAGE = 100
 ACTIVITIES_OVERLAP = 5
 PAGES_MAX = 400
+PAGING_S_MAX = 60.0
+"""So long one list may take: whoever pages on for ever must not hold the look that is due."""
 PAGE_OVERLAP = timedelta(seconds=1)
 REPORTED_DRIFTS_MAX = 200
 
@@ -52,8 +54,9 @@ class AlpacaReads:
     or because `remember_own` named it.
     """
 
-    def __init__(self, client: TradingClient) -> None:
+    def __init__(self, client: TradingClient, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._own_broker_ids: set[str] = set()
         self._reported: set[str] = set()
         self._rows = ReadRows()
@@ -90,7 +93,7 @@ class AlpacaReads:
         query = _order_query(status, symbols)
         found: dict[str, BrokerOrder] = {}
         since = after
-        for _ in range(PAGES_MAX):
+        for _ in self._pages():
             if since is not None:
                 query["after"] = utc_text(since)
             page, shown = self._order_page(query)
@@ -128,6 +131,14 @@ class AlpacaReads:
             "portfolio_history", lambda: self._client.get(path, query), read_portfolio_history
         )
 
+    def _pages(self) -> Iterator[int]:
+        """Count the pages of one list, until they are too many or take too long."""
+        ends_at_s = self._clock.monotonic_s() + PAGING_S_MAX
+        for number in range(PAGES_MAX):
+            if self._clock.monotonic_s() > ends_at_s:
+                return
+            yield number
+
     def _activities(
         self,
         name: str,
@@ -137,7 +148,7 @@ class AlpacaReads:
     ) -> tuple[Listed, ...]:
         query |= {"direction": "asc", "page_size": ACTIVITIES_PER_PAGE}
         found: dict[str, Listed] = {}
-        for _ in range(PAGES_MAX):
+        for _ in self._pages():
             page = self._read(name, lambda: self._client.get(path, query), check)
             known = len(found)
             found.update((one.activity_id, one) for one in page)

@@ -12,8 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 
-from websockets.sync.client import ClientConnection
-
 from shared.clock import Clock
 from shared.contracts.alpaca_orders import read_trade_update
 from shared.contracts.drift import SchemaDrift
@@ -24,13 +22,13 @@ from shared.models.ids import parse_own_id
 from shared.telemetry.logs import log_event
 from shared.vendors.websocket_link import (
     CONNECTION_LIMIT,
-    OPEN_TIMEOUT_S,
     PATIENT,
     ConnectionLimit,
     LinkPace,
     LinkState,
     WebsocketLink,
 )
+from shared.vendors.websocket_opening import Handshake
 
 QUEUE_MAX = 10_000
 HANDSHAKE_MESSAGES_MAX = 20
@@ -53,7 +51,7 @@ class _TradeSession:
         self.drifts = 0
         self.last_drift: SchemaDrift | None = None
 
-    def shake_hands(self, connection: ClientConnection) -> None:
+    def shake_hands(self, connection: Handshake) -> None:
         keys = {"key_id": self._key_id, "secret_key": self._secret_key}
         connection.send(json.dumps({"action": "authenticate", "data": keys}))
         answer = self._wait_for(connection, "authorization")
@@ -66,22 +64,23 @@ class _TradeSession:
             raise TransientFault("the trade stream does not confirm that it listens")
         self.is_listening = True
 
-    def take(self, message: str | bytes) -> None:
+    def take(self, message: str | bytes) -> bool:
         frame = json.loads(message)
         if isinstance(frame, dict):
             _raise_refusal(frame)
         if not isinstance(frame, dict) or frame.get("stream") != self.name:
-            return
+            return False
         try:
             update = read_trade_update(frame.get("data"))
         except SchemaDrift as drift:
             self._note_drift(frame.get("data"), drift)
-            return
+            return False
         with self._lock:
             if len(self._queue) >= QUEUE_MAX:
                 self._queue.popleft()
                 self.dropped += 1
             self._queue.append(update)
+        return True
 
     def drain(self) -> tuple[TradeUpdate, ...]:
         with self._lock:
@@ -100,9 +99,9 @@ class _TradeSession:
     def ended(self) -> None:
         self.is_listening = False
 
-    def _wait_for(self, connection: ClientConnection, stream: str) -> Mapping[str, object]:
+    def _wait_for(self, connection: Handshake, stream: str) -> Mapping[str, object]:
         for _ in range(HANDSHAKE_MESSAGES_MAX):
-            raw = connection.recv(timeout=OPEN_TIMEOUT_S)
+            raw = connection.recv()
             frame = Fields(json.loads(raw), "stream")
             _raise_refusal(frame.raw)
             if frame.raw.get("stream") == stream:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from websockets.sync.client import ClientConnection
-
 from shared.clock import Clock
 from shared.config.endpoints import Endpoints
 from shared.config.settings import Settings
@@ -14,6 +12,7 @@ from shared.errors import ConfigFault, SystemFault, TransientFault
 from shared.vendors.alpaca_market_data import DataStreamSession
 from shared.vendors.connect import open_trade_stream
 from shared.vendors.websocket_link import ConnectionLimit, StreamSession, WebsocketLink
+from shared.vendors.websocket_opening import Handshake
 
 STREAM_S = 10.0
 LOOK_S = 0.05
@@ -29,15 +28,15 @@ class _Witness:
         self.headers: Mapping[str, str] = session.headers
         self.fault: SystemFault | None = None
 
-    def shake_hands(self, connection: ClientConnection) -> None:
+    def shake_hands(self, connection: Handshake) -> None:
         try:
             self._session.shake_hands(connection)
         except SystemFault as fault:
             self.fault = fault
             raise
 
-    def take(self, message: str | bytes) -> None:
-        self._session.take(message)
+    def take(self, message: str | bytes) -> bool:
+        return self._session.take(message)
 
     def silence_s_max(self) -> float | None:
         return None

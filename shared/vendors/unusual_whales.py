@@ -21,7 +21,6 @@ PAGES_MAX = 10
 OVERLAP = timedelta(minutes=2)
 """Rows may be told late; what comes twice is known by its id."""
 _INSTANT = timedelta(milliseconds=1)
-_RATE_LIMITED = 429
 
 OnDrop = Callable[[str, SchemaDrift], None]
 """(feed, drift) of each row that breaks its contract."""
@@ -37,8 +36,6 @@ class UnusualWhales:
         self._base_url = f"{base_url.rstrip('/')}/api"
         self._on_drop = on_drop
         self.budget = BudgetReading()
-        self.asked_to_wait_s = 0.0
-        """What the newest 429 asked for; 0 after any other reply."""
         door.session.hooks["response"].append(self._learn)
 
     def poll(self, newer_than: datetime) -> Sequence[FlowAlert]:
@@ -85,6 +82,11 @@ class UnusualWhales:
             batch = batch.joined(self.prints(cursors.prints))
         return batch.joined(self.tide()) if with_tide else batch
 
+    @property
+    def asked_to_wait_s(self) -> float:
+        """What the newest 429 asked for, in seconds; 0 after any other reply."""
+        return self._door.adapter.governor.asked_s
+
     def close(self) -> None:
         """End pauses between tries and let the connection go."""
         self._door.close()
@@ -98,9 +100,6 @@ class UnusualWhales:
 
     def _learn(self, reply: Any, *_: object, **__: object) -> None:
         self.budget = read_budget(reply.headers, self.budget)
-        asked = reply.headers.get("Retry-After", "")
-        is_limit = reply.status_code == _RATE_LIMITED
-        self.asked_to_wait_s = float(asked) if is_limit and asked.isdecimal() else 0.0
 
 
 def _since(newer_than: datetime | None) -> dict[str, str]:

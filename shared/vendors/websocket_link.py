@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from shared.clock import Clock
 from shared.errors import SystemFault, TransientFault
 from shared.resilience.classification import classify_exception
 from shared.telemetry.logs import log_event
+from shared.vendors.websocket_opening import Handshake, connected_socket, open_websocket
 
-OPEN_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 1.0
 PING_EVERY_S, PING_TIMEOUT_S = 10.0, 20.0
-MESSAGE_BYTES_MAX = 16 * 2**20
 RECEIVE_S = 0.25
 """How long one receive waits before stop and silence are looked at."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S, JITTER = 1.0, 60.0, 0.2
@@ -54,14 +54,16 @@ class StreamSession(Protocol):
     name: str
     headers: Mapping[str, str]
 
-    def shake_hands(self, connection: ClientConnection) -> None:
+    def shake_hands(self, connection: Handshake) -> None:
         """Authenticate and subscribe; raises SystemFault when it is refused."""
 
-    def take(self, message: str | bytes) -> None:
-        """Take one message; raises SystemFault when the connection must be given up."""
+    def take(self, message: str | bytes) -> bool:
+        """Take one message and return whether it brought what the stream is for; raises SystemFault
+        when the connection must be given up.
+        """
 
     def silence_s_max(self) -> float | None:
-        """Seconds of silence after which the connection is given up; None: never."""
+        """Seconds without anything of use after which the connection is given up; None: never."""
 
     def ended(self) -> None:
         """The connection that was live is gone."""
@@ -84,7 +86,8 @@ class LinkPace:
     """The longest pause between two tries."""
     ping_every_s: float = PING_EVERY_S
     ping_timeout_s: float = PING_TIMEOUT_S
-    """An unanswered ping ends the connection after this: nothing else finds a half-open one."""
+    """An unanswered ping ends the connection after this, and so do bytes that nobody takes: nothing
+    else finds a half-open one."""
 
 
 PATIENT = LinkPace()
@@ -110,7 +113,8 @@ class WebsocketLink:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._heard_at_s: float | None = None
-        self._connection: ClientConnection | None = None
+        self._line: socket.socket | None = None
+        """The connection's own line, by which its opening is ended from outside."""
         self.state = LinkState(DOWN, "not started")
         self.failed_tries = 0
         """Tries in a row that came to nothing: refused, cut at once, or mute. 0 once a connection
@@ -143,9 +147,10 @@ class WebsocketLink:
     def stop(self, timeout_s: float) -> None:
         """Close and end the thread within the timeout."""
         self._stop.set()
-        connection = self._connection
-        if connection is not None and not self.is_live:
-            connection.close()  # a handshake in progress would wait for its own timeout
+        line = self._line
+        if line is not None and not self.is_live:
+            with suppress(OSError):  # an opening in progress would wait for its own timeout
+                line.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -173,9 +178,8 @@ class WebsocketLink:
         """Connect, listen until it ends; return why it ended and the least pause, in seconds."""
         was_live = False
         try:
-            with self._connected() as connection:
-                self._connection = connection
-                self._session.shake_hands(connection)
+            with self._opened() as connection:
+                self._session.shake_hands(Handshake(connection, self._clock))
                 was_live = True
                 self._heard_at_s = self._clock.monotonic_s()
                 self.connections += 1
@@ -194,42 +198,39 @@ class WebsocketLink:
             log.exception("the stream's reader broke", extra={"event": "stream_broken"})
             return _in_words(failure), 0.0
         finally:
-            self._connection = None
+            if self._line is not None:
+                self._line.close()
+                self._line = None
             if was_live:
                 self.state = LinkState(DOWN, "connection ended")
                 self._session.ended()
 
-    def _connected(self) -> ClientConnection:
-        return connect(
-            self._url,
-            additional_headers=dict(self._session.headers),
-            open_timeout=OPEN_TIMEOUT_S,
-            ping_interval=self._pace.ping_every_s,
-            ping_timeout=self._pace.ping_timeout_s,
-            close_timeout=CLOSE_TIMEOUT_S,
-            max_size=MESSAGE_BYTES_MAX,
-            proxy=None,
-        )
+    def _opened(self) -> ClientConnection:
+        sock = connected_socket(self._url, self._pace.ping_timeout_s)
+        self._line = sock.dup()
+        pings_s = (self._pace.ping_every_s, self._pace.ping_timeout_s)
+        return open_websocket(self._url, sock, self._session.headers, pings_s)
 
     def _listen(self, connection: ClientConnection) -> str:
-        begun_s = self._clock.monotonic_s()
-        has_spoken = False
+        begun_s = brought_at_s = self._clock.monotonic_s()
+        has_brought = False
         while not self._stop.is_set():
-            limit_s = self._session.silence_s_max()
-            lasted = self._clock.monotonic_s() - begun_s > LASTED_S
-            if lasted and (has_spoken or limit_s is None):
+            limit_s, now_s = self._session.silence_s_max(), self._clock.monotonic_s()
+            if limit_s is None:
+                brought_at_s = now_s  # silence counts from when it became suspicious
+            elif now_s - brought_at_s > limit_s:
+                return f"silent for {now_s - brought_at_s:.0f} s although data is due"
+            if now_s - begun_s > LASTED_S and (has_brought or limit_s is None):
                 # One that broke at once, even after a good handshake, is no recovery.
                 self.failed_tries = 0
             try:
                 message = connection.recv(timeout=RECEIVE_S)
             except TimeoutError:
-                silent_s = self.silent_s or 0.0
-                if limit_s is not None and silent_s > limit_s:
-                    return f"silent for {silent_s:.0f} s although data is due"
                 continue
             self._heard_at_s = self._clock.monotonic_s()
-            self._session.take(message)
-            has_spoken = True
+            if self._session.take(message):
+                # Words alone prove no stream: one may chat and bring nothing of what is due.
+                has_brought, brought_at_s = True, self._heard_at_s
         return "stopped"
 
 

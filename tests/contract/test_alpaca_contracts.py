@@ -160,6 +160,7 @@ WRONG_VALUES: list[tuple[str, dict[str, Any]]] = [
     ("order", {"created_at": "yesterday"}),
     ("order", {"legs": [3]}),
     ("order", {"legs": [{"id": "x"}]}),
+    ("order", {"legs": [raw.raw_order()] * 11}),
     ("fill", {"activity_type": "DIV"}),
     ("fill", {"side": "short"}),
     ("fill", {"cum_qty": "1"}),

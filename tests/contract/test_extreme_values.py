@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ VALUES: tuple[Any, ...] = (
     "", " ", "x", "\u0664", "1_000", " 1", "+1", "1e999999", "1E-999999", "NaN", "-0", "9" * 5_000,
     "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-01T00:00:00Z",
     "0001-01-01", "9999-12-31", "23:59:59.999999", "23:59+14:00",
-    [], [[]], {}, {"id": "x"}, "\ud800", "x" * 100_000,
+    [], [[]], {}, {"id": "x"}, "\ud800", "x" * 100_000, Decimal("-0.0"), Decimal("NaN"),
+    Decimal("1e1000000"), Decimal("-1e1000000"), Decimal("1e-1000000"), Decimal("0." + "3" * 5_000),
 )  # fmt: skip
 
 
@@ -150,8 +152,12 @@ def test_position_when_an_amount_is_no_plain_decimal_then_drift_names_it(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("v", 1e19), ("v", 10**30), ("h", 1e308), ("t", "0001-01-01T00:00:00Z"), ("t", "9999-12-31")],
-)
+    [
+        ("v", 1e19), ("v", 10**30), ("h", 1e308), ("t", "0001-01-01T00:00:00Z"),
+        ("t", "9999-12-31"), ("h", Decimal("1e1000000")), ("l", Decimal("1e-400")), ("l", 5e-324),
+        ("o", Decimal("10." + "3" * 5_000)),
+    ],
+)  # fmt: skip
 def test_bar_when_a_number_or_a_time_is_absurd_then_drift(field: str, value: object) -> None:
     """What SQLite could not hold or the calendar not convert must not reach them."""
     with pytest.raises(SchemaDrift) as caught:

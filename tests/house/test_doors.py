@@ -88,6 +88,7 @@ PURE_PATHS = frozenset(
         "trading_bot/brain/asking",
         "trading_bot/brain/bracket",
         "trading_bot/brain/clamps",
+        "trading_bot/brain/deaths",
         "trading_bot/brain/regime",
         "trading_bot/brain/trial_market",
         "trading_bot/brain/universe",

@@ -8,9 +8,12 @@ import pytest
 
 from shared.resilience.door_rules import DoorRules
 from shared.resilience.governor import HOLD_S_MAX
+from shared.resilience.reply_body import BODY_BYTES_MAX
+from shared.vendors.alpaca_reads import PAGING_S_MAX
 from shared.vendors.broker_clock import REAL_PACE
 from shared.vendors.shares import ACCOUNT_PER_MINUTE, ENTRIES, SAFETY, trading_shares
 from shared.vendors.websocket_link import BACKOFF_FIRST_S, BACKOFF_MAX_S, LIMIT_PAUSE_S
+from shared.vendors.websocket_opening import MESSAGE_BYTES_MAX, OPEN_TIMEOUT_S
 from tests.support.door_table import PAGE, page, record
 
 pytestmark = pytest.mark.unit
@@ -43,6 +46,10 @@ def test_page_when_it_names_a_number_then_the_code_has_it() -> None:
         "silence between two bytes, seconds": rules.silence_s,
         "the whole call, seconds": rules.total_s,
         "tries of a read": rules.attempts,
+        "largest reply, unpacked, MiB": BODY_BYTES_MAX / 2**20,
+        "largest message of a stream, unpacked, MiB": MESSAGE_BYTES_MAX / 2**20,
+        "connecting, opening and shaking hands with a stream, seconds each": OPEN_TIMEOUT_S,
+        "one list of the broker, all its pages, seconds": PAGING_S_MAX,
         "reads a second": rules.reads_per_second,
         "orders a second, entries and safety each": rules.orders_per_second,
         "longest Retry-After obeyed, seconds": HOLD_S_MAX,

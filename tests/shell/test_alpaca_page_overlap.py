@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.vendors.alpaca_broker import AlpacaBroker
+from shared.clock import SystemClock
+from shared.errors import TransientFault
+from shared.resilience.http_door import DoorAdapter, DoorRules
+from shared.vendors.alpaca_broker import AlpacaBroker, trading_client
+from shared.vendors.alpaca_reads import PAGING_S_MAX
 from tests.support.alpaca_payloads import raw_fill, raw_order
 from tests.support.scripted_alpaca import Asked, ScriptedAlpaca
 
@@ -54,3 +58,37 @@ def test_fills_when_one_is_listed_late_before_a_pages_end_then_it_is_read(
     alpaca.on("GET", "/v2/account/activities/FILL", answer)
 
     assert late in [fill.activity_id for fill in broker.fills(AT)]
+
+
+def test_lists_when_they_never_end_then_given_up_in_time_and_never_believed(
+    alpaca: ScriptedAlpaca,
+) -> None:
+    """A server that always has another page must not hold the look at positions for an hour."""
+
+    class Slow(SystemClock):
+        """Each look at it is five seconds later."""
+
+        looks = 0
+
+        def monotonic_s(self) -> float:
+            self.looks += 1
+            return 5.0 * self.looks
+
+    def endless(asked: Asked) -> Any:
+        first = len(alpaca.asked) * 1_000
+        ids = [f"{first + n:09}" for n in range(500)]
+        if asked.path.endswith("FILL"):
+            return 200, [raw_fill(id=one) for one in ids[:100]]
+        return 200, [raw_order(id=one, client_order_id=f"c-{one}") for one in ids]
+
+    alpaca.on("GET", "/v2/orders", endless)
+    alpaca.on("GET", "/v2/account/activities/FILL", endless)
+    rules = DoorRules(reads_per_minute=None)
+    client = trading_client(alpaca.url, "key", "secret")
+    broker = AlpacaBroker(client, DoorAdapter(rules, SystemClock()), Slow(), lambda: False)
+    for ask in (lambda: broker.orders("all", after=AT), lambda: broker.fills(AT)):
+        alpaca.asked.clear()
+        with pytest.raises(TransientFault, match="cannot be paged to its end"):
+            ask()
+        assert len(alpaca.asked) <= PAGING_S_MAX / 5.0
+    broker.stop()

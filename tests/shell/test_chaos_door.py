@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from chaos.catalogue import CATALOGUE, CONTROL
+from chaos.cli import drill
+from services.supervisor.locks import ProcessLock
 from shared.clock import SystemClock
 from tests.support.documents import health_bytes
 from tests.support.system import deploy, read_json
@@ -26,7 +28,7 @@ def test_drill_when_listed_then_every_row_is_shown(tmp_path: Path) -> None:
     assert named == [CONTROL.name, *CATALOGUE]
 
 
-@pytest.mark.parametrize("words", [("alpaca_dwn",), ()])
+@pytest.mark.parametrize("words", [("alpaca_dwn",), (), ("--random", "9", "bot_hang")])
 def test_drill_when_none_or_an_unknown_one_is_named_then_it_is_refused(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
@@ -36,6 +38,66 @@ def test_drill_when_none_or_an_unknown_one_is_named_then_it_is_refused(
     assert done.code == 2
     assert "--list" in done.err
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--random", "nan"), ("--random", "-1"), ("control", "--repeat", "0")]
+)
+def test_drill_when_a_number_makes_no_sense_then_it_is_refused(words: tuple[str, ...]) -> None:
+    """A run that would never end, or prove nothing, does not begin."""
+    with pytest.raises(SystemExit) as ended:
+        drill(words)
+
+    assert ended.value.code == 2
+
+
+def test_drill_when_another_run_goes_on_then_it_says_whose_and_touches_nothing(
+    tmp_path: Path,
+) -> None:
+    """Two runs at once would judge each other's load, and sweep each other's systems."""
+    reports = tmp_path / "logs" / "drills"
+    reports.mkdir(parents=True)
+    (reports / "current.json").write_text("theirs")
+    lock = ProcessLock(reports / ".lock")
+    lock.take("a run of drills")
+    try:
+        done = deploy(tmp_path, "drill", "control")
+    finally:
+        lock.release()
+
+    assert done.code == 1
+    assert f"Another run of drills goes on: a run of drills, pid {os.getpid()}" in done.err
+    assert (reports / "current.json").read_text() == "theirs"
+
+
+def test_drill_when_no_report_can_be_written_then_it_says_so_in_one_line(tmp_path: Path) -> None:
+    """No traceback, and nothing is broken for a verdict that nobody could read."""
+    (tmp_path / "logs").write_text("a file")
+
+    done = deploy(tmp_path, "drill", "control")
+
+    assert done.code == 1
+    assert done.err.startswith("No reports can be written:")
+    assert done.err.count("\n") == 1
+
+
+def test_drill_when_the_copy_cannot_be_made_then_it_is_not_run_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    """A report all the same: what was not run is not passed."""
+    (tmp_path / "state").mkdir()
+    os.mkfifo(tmp_path / "state" / "odd")
+    (tmp_path / "temporary").mkdir()
+
+    done = deploy(tmp_path, "drill", "control", settings={"TMPDIR": str(tmp_path / "temporary")})
+
+    assert done.code == 1
+    (path,) = (tmp_path / "logs" / "drills").glob("2*/report.json")
+    (found,) = read_json(path)["drills"]
+    assert (found["verdict"], found["name"]) == ("NOT RUN", "control")
+    assert "is a named pipe" in found["grounds"][0]
+    assert not list((tmp_path / "temporary").glob("sht-drill-*"))
+    assert not (tmp_path / "logs" / "drills" / "current.json").exists()
 
 
 @pytest.mark.parametrize("mode", ["live_limited", "live"])

@@ -211,6 +211,6 @@ def test_rate_when_headers_come_then_remembered() -> None:
     """The broker's own word on the budget is kept for whoever shows it."""
     headers = "X-RateLimit-Limit: 200\r\nX-RateLimit-Remaining: 197\r\n"
     with RawServer(lambda c, _: c.sendall(reply_bytes(headers=headers))) as server:
-        door = door_of()
+        door = door_of(DoorRules(reads_per_minute=150))
         door.get_json(server.url)
     assert door.adapter.rate == RateReading(200, 197)

@@ -265,7 +265,7 @@ def test_standing_when_asked_then_breakers_and_budgets_of_all_doors(far: Scripte
     standing = standing_of_all(host)
     (row,) = standing.breakers
     assert (row["name"], row["state"], row["failures"]) == ("broker", "open", 1)
-    assert {"name": "broker read", "per_minute": 30, "left": 9} in standing.budgets
+    assert {"name": "broker read", "per_minute": 30, "at_once": 10, "left": 9} in standing.budgets
     assert {"name": "broker account", "per_minute": 200, "left": 123} in standing.budgets
     assert standing.metrics["breaker_broker"] == 2.0
     assert standing.metrics["rate_left_broker"] == 123.0

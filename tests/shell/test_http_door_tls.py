@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +16,16 @@ from shared.clock import SystemClock
 from shared.errors import ConfigFault, TransientFault
 from shared.resilience.deadline_sockets import tls_context
 from shared.resilience.http_door import DoorAdapter, DoorRules, HttpDoor
+from tests.support.hostile_streams import Data
 from tests.support.raw_server import reply_bytes
+from tests.support.tls_server import Certificate, made_certificate, served
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 CLOCK = SystemClock()
 QUICK = DoorRules(connect_s=0.5, silence_s=0.4, total_s=0.8, reads_per_minute=None)
 PATIENT = DoorRules(silence_s=5.0, total_s=10.0, reads_per_minute=None)
-Answer = Callable[[ssl.SSLSocket], None]
 
 
 def door_of(rules: DoorRules) -> HttpDoor:
@@ -43,57 +43,12 @@ def dribble(connection: ssl.SSLSocket) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return a key and a certificate of 127.0.0.1 that nobody else trusts."""
-    if shutil.which("openssl") is None:
-        pytest.skip("OPENSSL ABSENT: no certificate can be made; install openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    key, made = folder / "k.pem", folder / "c.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)),
-            *("-out", str(made)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return key, made
-
-
-@contextmanager
-def served(certificate: tuple[Path, Path], answer: Answer) -> Iterator[str]:
-    """Answer every TLS connection, one after the other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate[1], certificate[0])
-    listener = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    answer(connection)
-            except ssl.SSLError:
-                continue
-            except OSError:
-                if listener.fileno() < 0:
-                    return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return made_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_tls_when_server_dribbles_or_is_unknown_then_bounded_and_refused(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     """TLS connections obey the deadline, too, and a foreign certificate is refused."""
     with served(certificate, dribble) as url:
@@ -107,8 +62,33 @@ def test_tls_when_server_dribbles_or_is_unknown_then_bounded_and_refused(
         assert time.monotonic() - begun < 1.3
 
 
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 200 OK\r\n\r\n{}", b"\x16\x03\x03\xff\xff" + b"x" * 99]
+)
+def test_tls_when_its_handshake_is_none_then_transient_and_in_time(said: bytes) -> None:
+    """Silence, plain HTTP or garbage where TLS is due: bounded, and nobody's settings are wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(said)
+                connection.recv(65536)
+                connection.recv(65536)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(TransientFault):
+            door_of(replace(QUICK, attempts=1)).get_json(
+                f"https://127.0.0.1:{listener.getsockname()[1]}"
+            )
+        assert time.monotonic() - begun < 1.3
+        thread.join(5)
+
+
 def test_tls_when_one_door_trusts_a_certificate_then_no_other_does(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     """The doors share a context: what one session trusts must not leak into it."""
     with served(certificate, whole) as url:
@@ -118,12 +98,12 @@ def test_tls_when_one_door_trusts_a_certificate_then_no_other_does(
         with pytest.raises(ConfigFault, match="certificate_refused"):
             door_of(PATIENT).get_json(url)
         trusting.session.verify = True
-        with pytest.raises(ConfigFault, match="certificate_refused"):
+        with pytest.raises(TransientFault, match="another certificate"):
             trusting.get_json(url)
 
 
 def test_tls_when_a_session_would_not_verify_then_refused_and_the_context_stays_whole(
-    certificate: tuple[Path, Path],
+    certificate: Certificate,
 ) -> None:
     """Nobody switches verification off, for himself or, by the shared context, for all."""
     with served(certificate, whole) as url:
@@ -135,6 +115,37 @@ def test_tls_when_a_session_would_not_verify_then_refused_and_the_context_stays_
             door_of(PATIENT).get_json(url)
     assert tls_context().verify_mode is ssl.CERT_REQUIRED
     assert tls_context().check_hostname
+
+
+def test_tls_when_an_address_that_served_shows_another_certificate_then_it_may_pass(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """One that ran out, or somebody in between: nothing is said to it, nobody is parked, and the
+    door goes on once the right one is back. For another name it is wrong from the beginning.
+    """
+    door = door_of(PATIENT)
+    door.session.verify = str(certificate[1])
+    with served(certificate, whole) as url, served(made_certificate(tmp_path), whole) as other:
+        with pytest.raises(ConfigFault, match="certificate_refused"):
+            door.get_json(url.replace("127.0.0.1", "localhost"))
+        assert door.get_json(url) == {}
+        with pytest.raises(TransientFault, match="another certificate"):
+            door.get_json(other)
+        assert door.get_json(url) == {}
+
+
+def test_stream_when_nobody_vouches_for_its_certificate_then_not_a_word_is_said_to_it(
+    certificate: Certificate,
+) -> None:
+    """The streams verify as the doors do, and say why they are down."""
+    heard: list[bytes] = []
+    with (
+        served(certificate, lambda connection: heard.append(connection.recv(9))) as url,
+        Data(url.replace("https", "wss", 1)) as data,
+    ):
+        wait_until(lambda: "certificate" in data.link.state.reason, 10.0)
+        assert not data.link.is_live
+    assert heard == []
 
 
 def test_tls_context_when_asked_for_twice_then_one_of_modern_versions() -> None:

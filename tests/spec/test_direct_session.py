@@ -67,7 +67,7 @@ def test_request_when_sent_directly_then_as_requests_itself_sends_it(
 
 
 def test_request_when_a_cookie_is_known_then_it_is_sent() -> None:
-    """What a vendor's gateway sets comes back to him, over the long way."""
+    """What somebody of ours puts on the session goes along, over the long way."""
     session, plain = DirectSession(), requests.Session()
     for one in (session, plain):
         one.cookies.set("gate", "7")

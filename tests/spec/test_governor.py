@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.resilience.door_rules import DoorRules
+from shared.resilience.door_standing import standing_of
 from shared.resilience.governor import (
     HOLD_S_MAX,
     MINUTE_S,
@@ -145,11 +146,26 @@ def test_headers_when_odd_then_believed_for_a_minute_at_most(reset: str) -> None
         ("soon", None),
         ("-5", None),
         ("1.5", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999", None),
     ],
 )
 def test_retry_after_when_read_then_seconds_or_a_date(asked: str, seconds: float | None) -> None:
     """Both forms of the header are understood; anything else asks for nothing."""
     assert retry_after_s({"Retry-After": asked}, ManualClock().utc_now()) == seconds
+
+
+def test_retry_after_when_the_caller_waits_himself_then_he_is_told_and_the_door_stays_open() -> (
+    None
+):
+    """In seconds or as a date; a reply that asks for nothing ends it."""
+    clock = ManualClock()
+    governor = Governor(DoorRules(reads_per_minute=None, holds=False), clock)
+    for asked in ("90", "Fri, 20 Nov 2026 18:01:30 GMT"):
+        governor.learn(429, {"Retry-After": asked})
+        assert (governor.asked_s, governor.held_s) == (90.0, 0.0)
+        governor.learn(200, {"Retry-After": asked})
+        assert governor.asked_s == 0.0
 
 
 @pytest.mark.parametrize("asked_s", [30, 3600])
@@ -166,6 +182,18 @@ def test_retry_after_when_it_binds_then_capped_and_safety_goes(asked_s: int) -> 
     assert governor.take(Lane.SAFETY) is None
     clock.advance(min(HOLD_S_MAX, asked_s))
     assert governor.take(Lane.READ) is None
+
+
+def test_budget_when_no_calls_are_counted_then_there_is_none() -> None:
+    """A number that binds nobody is no budget: not 0 left of 200, which would look spent."""
+    clock = ManualClock()
+    uncounted, counted = (Governor(DoorRules(reads_per_minute=n), clock) for n in (None, 150))
+    for governor in (uncounted, counted):
+        governor.learn(200, {"X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "0"})
+    told, other = (standing_of("broker", {}, governor) for governor in (uncounted, counted))
+    assert (told.budgets, dict(told.metrics)) == ((), {})
+    assert other.metrics == {"rate_left_broker": 0.0}
+    assert {row["name"]: row["left"] for row in other.budgets}["broker account"] == 0
 
 
 def test_retry_after_when_no_limit_was_reached_then_it_binds_nothing() -> None:

@@ -22,8 +22,10 @@ from tests.support.exchange_process import HEADERS
 
 WHOLE = DoorRules(reads_per_minute=None)
 """The waits of the product, for faults that answer at once."""
-SHORT = DoorRules(connect_s=0.5, silence_s=0.6, total_s=3.5, reads_per_minute=None)
-"""Short ones for faults that answer late or never; long enough for three tries of a read."""
+SHORT = DoorRules(connect_s=1.0, silence_s=0.9, total_s=6.0, reads_per_minute=None)
+"""Short ones for faults that answer late or never; long enough for three tries of a read of which
+each waits for a busy machine, too: the largest reply takes it a third of the silence by itself.
+"""
 LATE = frozenset({"silence", "dribble", "slow_reply"})
 MARGIN_S = 0.7
 """So much longer than its deadline a call may seem on a busy machine."""

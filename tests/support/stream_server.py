@@ -24,6 +24,8 @@ class StreamServer:
         self.attempts = 0
         self.refuse_keys = False
         self.confirm_listening = True
+        self.unconfirmed: dict[str, Any] = {}
+        """What the confirmation of a subscription says instead of what was asked for."""
         self.subscriptions: list[dict[str, Any]] = []
         self._server = serve(self._handle, "127.0.0.1", port, close_timeout=0.2)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -63,12 +65,19 @@ class StreamServer:
     def push(self, *messages: Any) -> None:
         """Send messages to every connection, in the stream's own form."""
         for connection in list(self._live):
-            request = connection.request
-            if request is not None and request.path.startswith("/stream"):
-                for message in messages:
-                    connection.send(json.dumps(message).encode())
-            else:
-                connection.send(msgpack.packb(list(messages), datetime=True))
+            try:
+                self._push(connection, messages)
+            except ConnectionClosed:
+                self._live.remove(connection)
+
+    @staticmethod
+    def _push(connection: ServerConnection, messages: tuple[Any, ...]) -> None:
+        request = connection.request
+        if request is not None and request.path.startswith("/stream"):
+            for message in messages:
+                connection.send(json.dumps(message).encode())
+        else:
+            connection.send(msgpack.packb(list(messages), datetime=True))
 
     def _handle(self, connection: ServerConnection) -> None:
         self.attempts += 1
@@ -105,7 +114,8 @@ class StreamServer:
             return False
         connection.send(msgpack.packb([{"T": "success", "msg": "authenticated"}]))
         self.subscriptions.append(msgpack.unpackb(_bytes(connection.recv())))
-        connection.send(msgpack.packb([{"T": "subscription", "bars": [], "quotes": []}]))
+        lists = {"bars": [], "quotes": []} | self.subscriptions[-1]
+        connection.send(msgpack.packb([lists | {"T": "subscription"} | self.unconfirmed]))
         return True
 
 

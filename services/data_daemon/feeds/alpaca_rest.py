@@ -200,7 +200,7 @@ class AlpacaRest:
 
     def _note_drops(self, dropped: Iterable[SchemaDrift]) -> None:
         for drift in dropped:
-            reason = f"{drift.path.split('.')[0]} is not {drift.expected}"
+            reason = f"{drift.path.split('.')[0]} is not {drift.promise}"
             self._sink.dropped("alpaca_rest", reason, f"{drift.path}: {drift.found}")
 
 

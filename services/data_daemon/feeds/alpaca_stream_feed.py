@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from services.data_daemon.plan import BARS, QUOTES
+from services.data_daemon.plan import AGE_LIMIT_MARKET_S, AGE_LIMIT_REAL_S, BARS, QUOTES
 from shared.clock import Clock
 from shared.contracts.drift import SchemaDrift
 from shared.models.market import Candle, Quote
@@ -36,19 +36,23 @@ class AlpacaStreamFeed:
         self._pace = pace
         self._link: WebsocketLink | None = None
         self._sink: FeedSink | None = None
+        self._brought_at_s = dict.fromkeys(AGE_LIMIT_MARKET_S, float("-inf"))
+        """When the stream itself last brought an item of each feed, in real time."""
 
     def start(self, symbols: Sequence[str], sink: FeedSink) -> None:
         """Begin connecting in a thread; items go to the sink as `bars` and `quotes`."""
         self._sink = sink
 
         def item(item: Candle | Quote) -> None:
+            feed = BARS if isinstance(item, Candle) else QUOTES
+            self._brought_at_s[feed] = self._clock.monotonic_s()
             if isinstance(item, Candle):
                 sink.candle(BARS, item)
             else:
                 sink.quote(QUOTES, item)
 
         def drop(drift: SchemaDrift, raw: str) -> None:
-            sink.dropped(self.name, f"{drift.path} is not {drift.expected}", raw)
+            sink.dropped(self.name, f"{drift.path} is not {drift.promise}", raw)
 
         session = DataStreamSession(self._keys, symbols, item, drop, self._due_within_s)
         self._link = WebsocketLink(self._url, session, self._clock, self._pace)
@@ -70,6 +74,18 @@ class AlpacaStreamFeed:
     def failed_tries(self) -> int:
         """Connections in a row that came to nothing."""
         return self._link.failed_tries if self._link is not None else 0
+
+    def needs_help(self, speed: float, *, is_open: bool) -> bool:
+        """Whether REST must be asked as well: the stream is not live, failed of late, or a feed of
+        it is silent in an open market for longer than its age limit, though the other goes on.
+        """
+        if self._link is None or not self._link.is_live or self._link.failed_tries:
+            return True
+        now_s = self._clock.monotonic_s()
+        return is_open and any(
+            now_s - self._brought_at_s[feed] > max(AGE_LIMIT_REAL_S, limit_s / speed)
+            for feed, limit_s in AGE_LIMIT_MARKET_S.items()
+        )
 
     def stop(self, timeout_s: float) -> None:
         """End within the timeout."""

@@ -187,7 +187,7 @@ def note_drop(sink: FeedSink) -> Callable[[str, SchemaDrift], None]:
 
     def drop(feed: str, drift: SchemaDrift) -> None:
         field = drift.path.partition("].")[2] or drift.path
-        sink.dropped(feed, f"{field} is not {drift.expected}", f"{drift.path}: {drift.found}")
+        sink.dropped(feed, f"{field} is not {drift.promise}", f"{drift.path}: {drift.found}")
 
     return drop
 
