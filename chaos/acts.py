@@ -17,7 +17,7 @@ from chaos.tree import Tree, is_stopped
 from services.supervisor.launch import REPOSITORY
 from services.supervisor.processes import Process, ended_within
 from shared.clock import Clock
-from shared.errors import TransientFault
+from shared.errors import SystemFault, TransientFault
 from shared.persistence.atomic_file import write_document
 
 STOPPED_S, DEAD_S, KEEPER_S = 5.0, 5.0, 10.0
@@ -140,12 +140,12 @@ class KillAct:
         path = self._tree.state.trading_state
         try:
             kind, broken = damaged(path.read_bytes(), self._dose.seed)
-        except FileNotFoundError:
+            write_document(path, broken)
+            if path.read_bytes() == broken:
+                self.detail = kind
+        except (OSError, SystemFault) as fault:
             process.send(signal.SIGCONT)
-            raise TransientFault("there is no trading_state.json yet") from None
-        write_document(path, broken)
-        if path.read_bytes() == broken:
-            self.detail = kind
+            raise TransientFault(f"trading_state.json cannot be damaged: {fault}") from fault
 
     def acted(self) -> int:
         """Return how many processes were seen dead, and damaged first where that is the fault."""

@@ -19,7 +19,8 @@ from chaos.gateway_act import read_note
 from chaos.row import Row
 from services.supervisor.ignition import overrides_of
 from services.supervisor.launch import REPOSITORY
-from services.supervisor.processes import open_process
+from services.supervisor.own_files import GUARDIAN, read_pid_file
+from services.supervisor.processes import open_process, start_ticks
 from shared.config.endpoints import Endpoints, load_endpoints
 from shared.config.faults import SettingFault, SettingsFault
 from shared.config.ignition import load_for_start
@@ -43,7 +44,9 @@ def arm(arguments: argparse.Namespace) -> None:
         settings = load_for_start(arguments.confirm, env_file=env_file, overrides=overrides)
     except ConfigFault:
         return
-    rows = rows_of(settings.chaos_mode)
+    rows = rows_of(settings.chaos_faults)
+    if not rows or _is_guarded(settings.state.run):
+        return
     if settings.trading_mode is not Mode.SIM:
         _check_reach(rows, settings)
         if any(row.injection.gateway for row in rows):
@@ -53,8 +56,17 @@ def arm(arguments: argparse.Namespace) -> None:
     environment = {**os.environ, **overrides}
     if env_file is not None:
         environment["SHT_ENV_FILE"] = str(env_file)
-    command = [sys.executable, "-m", "chaos.saboteur"]
+    own_pid = os.getpid()  # this very process becomes the guardian
+    command = [sys.executable, "-m", "chaos.saboteur", str(own_pid), str(start_ticks(own_pid) or 0)]
     subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True)
+
+
+def _is_guarded(run_folder: Path) -> bool:
+    """Whether another system has this folder: it is not ours to break, and no second one starts."""
+    guardian = read_pid_file(run_folder, GUARDIAN)
+    if guardian is not None:
+        guardian.close()
+    return guardian is not None
 
 
 def _check_reach(rows: tuple[Row, ...], settings: Settings) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from shared.errors import SystemFault
 
 OWN_ID = re.compile(rb"sht-[a-z0-9]+-[a-z0-9_]+-[0-9a-f]{12}")
 LONG_AGO = "2000-01-01T00:00:00Z"
+HEARD_S = 10.0
+"""Within so long of the end the dashboard must have been heard once."""
 AGREED_S = 15.0
 """Fills go on: so long the state may take to say what the exchange says, once, of each symbol."""
 
@@ -30,34 +33,45 @@ class BookKeeper:
     """Everything that is read besides health.json."""
 
     def __init__(
-        self, state: StatePaths, logs: LogPaths, receiver: AlertReceiver, watcher: Watcher
+        self,
+        state: StatePaths,
+        logs: LogPaths,
+        receiver: AlertReceiver,
+        watcher: Watcher,
+        clock: Clock,
     ) -> None:
-        self._state, self._logs, self._receiver, self._watcher = state, logs, receiver, watcher
+        self._state, self._logs, self._receiver = state, logs, receiver
+        self._watcher, self._clock = watcher, clock
+        self._begun_s = clock.monotonic_s()
 
-    def gather(self, market_from: str, since_s: float, pages: PageWatch, clock: Clock) -> Books:
+    def gather(self, market_from: str, since_s: float, pages: PageWatch) -> Books:
         """Return the books of the time since then, told by market and by the monotonic clock."""
+        self._watcher.until(lambda _: bool(pages.since(since_s)), HEARD_S)
         try:
             exchange = ExchangeBooks(self._state)
             window = (market_from, exchange.now())
             orders = exchange.orders(LONG_AGO)
             recorded = self._recorded()
-            astray = self._astray(exchange)
-            return Books(
+            found = Books(
                 orders,
                 window,
-                tuple(self._watcher.lines),
-                recorded,
-                exchange.positions(),
-                str(exchange.account()["equity"]),
-                exchange.audit(),
-                _leaks(self._logs.root, self._secrets(exchange)),
-                astray,
-                pages.since(since_s),
-                self._receiver.since(since_s),
-                is_quiet(clock.utc_now()),
+                recorded=recorded,
+                astray=self._astray(exchange),
+                positions=exchange.positions(),
+                equity=str(exchange.account()["equity"]),
+                audit=exchange.audit(),
+                leaks=_leaks(self._logs.root, self._secrets(exchange)),
             )
         except SystemFault as fault:
-            return Books(audit={"is_whole": False, "differences": str(fault)})
+            found = Books(audit={"is_whole": False, "differences": str(fault)})
+        return replace(
+            found,
+            lines=tuple(self._watcher.lines),
+            pages=pages.since(since_s),
+            alerts=self._receiver.since(since_s),
+            earlier=self._receiver.since(self._begun_s, since_s),
+            is_quiet=is_quiet(self._clock.utc_now()),
+        )
 
     def _recorded(self) -> frozenset[str]:
         """Return the ids in our books. The journal first: what leaves it is in the state then."""
@@ -98,11 +112,12 @@ def _saved_positions(path: Path) -> dict[str, Decimal]:
 
 def _leaks(folder: Path, secrets: tuple[str, ...]) -> tuple[str, ...]:
     needles = [one.encode() for one in secrets if one]
-    return tuple(
-        path.name
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
-    )
+    found = []
+    for path in sorted(folder.rglob("*")):
+        with suppress(OSError):  # a log that is rotated meanwhile is read under its next name
+            if path.is_file() and any(needle in path.read_bytes() for needle in needles):
+                found.append(path.name)
+    return tuple(found)
 
 
 def _own_ids(paths: Iterable[Path]) -> frozenset[str]:

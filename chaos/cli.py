@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
+import math
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from chaos.acts import Dose
+from chaos.archive import Archive
 from chaos.catalogue import CATALOGUE, CONTROL, GUARDIAN
-from chaos.judge import Verdict
+from chaos.evidence import Moments
+from chaos.judge import Judged, Verdict
 from chaos.random_mode import drawn, repeat_command, shortest_failing
 from chaos.receiver import AlertReceiver
-from chaos.report import (
-    Document,
-    drill_document,
-    earlier_of,
-    junit_of,
-    line_of,
-    report_of,
-    trend_of,
-)
-from chaos.report_page import page_of
+from chaos.report import Document, drill_document, earlier_of, line_of, report_of, trend_of
 from chaos.resources import Reading, count_files, growth, growth_of_files, read
 from chaos.row import Row
 from chaos.runner import Drills, Outcome
-from chaos.summary import TIMES, summary_lines
+from chaos.summary import summary_lines
 from chaos.throwaway import ThrowAway, sweep
 from services.supervisor.folders import log_folder, state_folder
 from services.supervisor.locks import LockHeld, ProcessLock
-from services.supervisor.terminal import say
+from services.supervisor.terminal import printable, say
 from shared.clock import Clock, SystemClock, utc_text
+from shared.errors import SystemFault
 
 PASSED, FAILED, USAGE = 0, 1, 2
 NO_FAULT = "off"
 ROWS = {CONTROL.name: CONTROL, **CATALOGUE}
-HISTORY, HISTORY_LINES_MAX = "history.jsonl", 5_000
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ODDITIES = (SystemFault, OSError, ValueError, TypeError, LookupError, ArithmeticError)
+"""What a broken system may lead its examiner to: that drill is not passed, the next one is run."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,13 +47,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true", help="every drill, and control first")
     parser.add_argument("--list", action="store_true", help="show the catalogue")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn")
-    parser.add_argument("--repeat", type=int, default=1, help="run each so often")
-    parser.add_argument("--random", type=float, metavar="S", help="draw drills for so long")
+    parser.add_argument("--repeat", type=_count, default=1, help="run each so often")
+    parser.add_argument("--random", type=_seconds, metavar="S", help="draw drills for so long")
     parser.add_argument("--fresh", action="store_true", help="begin with empty folders, no copy")
     for option in ("--state-dir", "--log-dir"):
         parser.add_argument(option, metavar="DIR", help="real folder, which is only copied")
     parser.add_argument("--env-file", metavar="FILE", help="settings file instead of .env")
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
 
 
 def drill(words: Sequence[str]) -> int:
@@ -70,25 +78,41 @@ def drill(words: Sequence[str]) -> int:
         return PASSED
     names = list(ROWS) if arguments.all else arguments.names
     unknown = [name for name in names if name not in ROWS]
-    if unknown or not (names or arguments.random):
+    if unknown or bool(names) == bool(arguments.random):
         told = f"no such drill: {', '.join(unknown)}" if unknown else "say which drill, or --all"
-        say(f"{told}; drill --list shows them", sys.stderr)
+        say(f"{told} (or --random alone); drill --list shows them", sys.stderr)
         return USAGE
     reports = log_folder(arguments) / "drills"
-    reports.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = ProcessLock(reports / ".lock")
     try:
+        reports.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.take("a run of drills")
     except LockHeld as held:
         say(f"Another run of drills goes on: {held.holder}.", sys.stderr)
         return FAILED
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rows = [ROWS[name] for name in names for _ in range(max(1, arguments.repeat))]
+    except OSError as fault:
+        say(f"No reports can be written: {fault}.", sys.stderr)
+        return FAILED
+    for number in ENDINGS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    rows = [ROWS[name] for name in names for _ in range(arguments.repeat)]
     try:
         run = Run(arguments, reports, SystemClock())
         return run.drawn(arguments.random) if arguments.random else run.all(rows)
     finally:
         lock.release()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Undo to the end, however often somebody asks to be quick."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def catalogue_table() -> str:
@@ -107,14 +131,15 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace, reports: Path, clock: Clock) -> None:
         self._arguments, self._reports, self._clock = arguments, reports, clock
+        self._archive = Archive(reports)
         self._system: ThrowAway | None = None
         self._drills: Drills | None = None
         self._receiver = AlertReceiver(clock)
         self._usage: list[Reading] = []
         self._files: list[list[int]] = []
         """How many there were after each drill, for each system."""
-        self._is_red = False
-        """Whether a drill of the last run did not pass."""
+        self._is_red = self._is_interrupted = False
+        """Whether a drill of the last run did not pass, or somebody ended that run."""
         self._names = ",".join(CATALOGUE)
         """What CHAOS_MODE tells health.json, and so the page."""
 
@@ -127,10 +152,10 @@ class Run:
         if left is not None:
             say(f"Swept what an earlier run of drills had left: {left}")
         began = self._clock.utc_now()
-        history = _history(self._reports / HISTORY)
+        history = self._archive.history()
         outcomes: list[Outcome] = []
         self._usage, self._files = [], []
-        interrupted = False
+        self._is_interrupted = False
         try:
             for number, row in enumerate(rows, 1):
                 say(f"[{number}] {row.name}: {row.breaks}")
@@ -139,17 +164,18 @@ class Run:
                 if ends_at_failure and outcomes[-1].judged.verdict is not Verdict.PASSED:
                     break
         except KeyboardInterrupt:
-            interrupted = True
+            self._is_interrupted = True
             say("Interrupted: everything is undone, what was not run is not passed.", sys.stderr)
         finally:
-            self._end()
+            with _undisturbed():
+                self._end()
         self._is_red = any(one.judged.verdict is not Verdict.PASSED for one in outcomes)
-        report = self._write(outcomes, began, history)
-        return FAILED if interrupted else int(report["exit_code"])
+        return int(self._write(outcomes, began, history)["exit_code"])
 
     def drawn(self, for_s: float) -> int:
         """Draw drills for so long; a failure is told with the shortest sequence that repeats it."""
-        seed, until_s = self._arguments.seed, self._clock.monotonic_s() + for_s
+        arguments = self._arguments
+        seed, until_s = arguments.seed, self._clock.monotonic_s() + for_s
         rows: list[Row] = []
 
         def until_over() -> Iterator[Row]:
@@ -162,18 +188,41 @@ class Run:
         if self.all(until_over(), ends_at_failure=True) == PASSED:
             return PASSED
         names = [row.name for row in rows]
-        say(f"Repeat it: {repeat_command(names, seed)}")
         if not self._is_red:
-            return FAILED  # something grew: only the whole run can show that again
-        found, found_seed = shortest_failing(names, seed, self._fails_again)
-        say(f"Shortest that failed: {repeat_command(found, found_seed)}")
+            return FAILED  # interrupted, or something grew: only a whole run can show that again
+        say(f"Repeat it: {repeat_command(names, seed, is_fresh=arguments.fresh)}")
+        try:
+            found, found_seed = shortest_failing(names, seed, self._fails_again)
+        except KeyboardInterrupt:
+            say("The shortest that fails was not found.", sys.stderr)
+            return FAILED
+        told = repeat_command(found, found_seed, is_fresh=arguments.fresh)
+        say(f"Shortest that failed: {told}")
         return FAILED
 
     def _fails_again(self, names: Sequence[str], seed: int) -> bool:
+        """Whether a drill of it is red again; raises KeyboardInterrupt when somebody ends it."""
         self._arguments.seed = seed
-        return self.all([ROWS[name] for name in names]) != PASSED
+        self.all([ROWS[name] for name in names])
+        if self._is_interrupted:
+            raise KeyboardInterrupt
+        return self._is_red
 
     def _one(self, row: Row, seed: int) -> Outcome:
+        try:
+            outcome = self._drilled(row, seed)
+        except ODDITIES as fault:
+            verdict = Verdict.NOT_RUN if self._drills is None else Verdict.ABORTED
+            judged = Judged(verdict, (f"the drill itself broke: {type(fault).__name__}: {fault}",))
+            outcome = Outcome(row, judged, Moments(self._clock.monotonic_s()), seed=seed)
+        if outcome.judged.verdict is not Verdict.PASSED and self._system is not None:
+            self._archive.keep_logs(self._system.logs.root, row.name)
+        is_well = row is CONTROL or outcome.moments.recovered_s is not None
+        if not is_well or row.injection.victim == GUARDIAN:
+            self._end()  # the next one must not answer for what this one left
+        return outcome
+
+    def _drilled(self, row: Row, seed: int) -> Outcome:
         if self._drills is None:
             self._start(self._names)
         if self._drills is None or self._system is None:
@@ -181,11 +230,6 @@ class Run:
         outcome = self._drills.run(row, Dose(row.bounds.lease_s, seed))
         self._usage.extend(read(self._drills.pids()))
         self._files[-1].append(count_files(self._system.state.root, self._system.logs.root))
-        if outcome.judged.verdict is not Verdict.PASSED:
-            self._keep_logs(row.name)
-        is_well = row is CONTROL or outcome.moments.recovered_s is not None
-        if not is_well or row.injection.victim == GUARDIAN:
-            self._end()  # the next one must not answer for what this one left
         return outcome
 
     def _start(self, names: str) -> None:
@@ -205,15 +249,11 @@ class Run:
             self._system.end()
         self._system = self._drills = None
 
-    def _keep_logs(self, name: str) -> None:
-        if self._system is not None:
-            _copy_logs(self._system.logs.root, self._reports / f"last_failed_{name}")
-
     def _show(self, found: Document, history: Sequence[Document]) -> None:
         say(f"  {line_of(found)}")
         say(f"    {trend_of(found, earlier_of(found, history))}")
         for ground in found["grounds"]:
-            say(f"    - {ground}")
+            say(f"    - {printable(ground)}")
 
     def _write(
         self, outcomes: Sequence[Outcome], began: datetime, history: Sequence[Document]
@@ -224,42 +264,18 @@ class Run:
         report["growth"] = [*growth(self._usage), *(told for one in grown for told in one)]
         for told in report["growth"]:
             say(f"  - {told}")
-        if report["growth"]:
+        if report["growth"] or self._is_interrupted:
             report |= {"verdict": str(Verdict.FAILED), "exit_code": FAILED}
         for one in report["drills"]:
             one["earlier"] = earlier_of(one, history)
             one["trend"] = trend_of(one, one["earlier"])
-        folder = self._reports / began.strftime("%Y%m%dT%H%M%SZ")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        written: tuple[tuple[str, Callable[[Document], str]], ...] = (
-            ("report.json", lambda told: json.dumps(told, indent=2) + "\n"),
-            ("report.html", page_of),
-            ("junit.xml", junit_of),
-        )
-        for name, text_of in written:
-            (folder / name).write_text(text_of(report), "utf-8")
-        with (self._reports / HISTORY).open("a", encoding="utf-8") as file:
-            for one in report["drills"]:
-                kept = ("name", "verdict", *TIMES, "seed")
-                line = {"ts": times[1], **{key: one[key] for key in kept}}
-                file.write(json.dumps(line) + "\n")
         if len(report["summary"]) < len(outcomes):
             say("\n".join(["Median / worst of what happened:", *summary_lines(report["summary"])]))
         passed = sum(one["verdict"] == "PASSED" for one in report["drills"])
-        say(f"{passed} of {len(outcomes)} passed. Report: {folder / 'report.html'}")
+        try:
+            told = f"Report: {self._archive.write(report, began) / 'report.html'}"
+        except (OSError, SystemFault) as fault:
+            told = f"No report could be written: {fault}"
+            report["exit_code"] = FAILED
+        say(f"{passed} of {len(outcomes)} passed. {told}")
         return report
-
-
-def _copy_logs(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    with suppress(OSError):
-        shutil.copytree(source, target)
-
-
-def _history(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    with suppress(OSError):
-        for line in path.read_text("utf-8").splitlines()[-HISTORY_LINES_MAX:]:
-            with suppress(ValueError):
-                found.append(json.loads(line))
-    return found

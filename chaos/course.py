@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from chaos.evidence import ACTIVE, FAILED, OK, Moments, Sample, spans
@@ -11,6 +12,8 @@ END_S = 1.0
 """The exchange ends a fault by its own clock: so long before our end it may be over."""
 WORSE_S = 2.0
 """What is worse than expected for longer gets somebody out of bed."""
+PARKED_AT_ONCE = ("CONFIG", "SCHEMA", "RISK")
+"""Classes of which every end parks (CONTRACTS.md section 2)."""
 LAPSE_S = 5.0
 """A market that is sixty times as fast may miss its data for a moment on a busy machine."""
 
@@ -21,7 +24,8 @@ def strayed(row: Row, samples: Sequence[Sample], moments: Moments) -> list[str]:
         *_worse(row, samples),
         *_well_too_soon(row, samples, moments),
         *_lapsed(row, samples),
-        *_unsaid(row, samples),
+        *unsaid(row, [one for one in samples if one.at_s < _until_s(moments)]),
+        *_restarted(row, samples, moments),
     ]
 
 
@@ -59,7 +63,22 @@ def _lapsed(row: Row, samples: Sequence[Sample]) -> Iterator[str]:
             yield f"trading was held for {end - begin:.1f} s"
 
 
-def _unsaid(row: Row, samples: Sequence[Sample]) -> Iterator[str]:
+def _until_s(moments: Moments) -> float:
+    return math.inf if moments.over_s is None else moments.over_s
+
+
+def unsaid(row: Row, samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield what the row wants to be told and no reason did."""
     for words in row.expected.told:
         if not any(words in one.reason for one in samples):
             yield f"no reason ever said: {words}"
+
+
+def _restarted(row: Row, samples: Sequence[Sample], moments: Moments) -> Iterator[str]:
+    """What only a person can mend is parked at once: no restart would help."""
+    if row.failure_class not in PARKED_AT_ONCE:
+        return
+    for name in row.expected.parked:
+        pids = {one.pids.get(name) for one in samples if one.at_s < _until_s(moments)} - {None}
+        if len(pids) > 1:
+            yield f"{name} was started again {len(pids) - 1} times before it was parked"

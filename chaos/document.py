@@ -22,16 +22,18 @@ $ python deploy_supervisor.py drill --random 600 --seed 7 --fresh
 
 The first breaks a running system: `health.json` says `chaos_mode`, the page shows a red banner,
 and the terminal and `logs/chaos.jsonl` say when a fault is armed, begins and ends. Several faults
-are separated by commas. It is refused in `live` and `live_limited` with exit 78. In `paper`,
+are separated by commas. It acts on the system that was started with it and on no other: a start
+that is refused breaks nothing. It is refused in `live` and `live_limited` with exit 78. In `paper`,
 `alpaca_down` and `invalid_creds` act in a small gateway on loopback that is put before the broker
 by the URL overrides; processes, file and disk are broken as in `sim`; faults that only the
 embedded exchange can show are refused with 78.
 
-`drill` proves: in a throw-away copy of `state/` and `logs/`, in `sim`, under supervisord. It waits
-for a steady state (else the drill is NOT RUN), lets the fault act, looks ten times a second at
-`health.json`, once a second at the dashboard's API, receives what heartbeat sends as an alert,
-ends the fault whatever happens, and waits for the steady state again. The next run sweeps what a
-killed runner has left. `--fresh` begins with empty folders. `control` is a run without a fault,
+`drill` proves: in a throw-away copy of `state/` and `logs/`, in `sim`, under supervisord; a system
+may be at work in the real ones meanwhile, and is left alone. It waits for a steady state (else the
+drill is NOT RUN), lets the fault act, looks ten times a second at `health.json`, once a second at
+the dashboard's API, receives what heartbeat sends as an alert, ends the fault whatever happens,
+and waits for the steady state again. The next run sweeps what a killed runner has left, at
+whatever moment it died. `--fresh` begins with empty folders. `control` is a run without a fault,
 which `--all` begins with: whatever it shows is a false alarm. `--repeat` adds medians and worst
 times to the report. `--random` draws drills by a seed for so many seconds (`make soak`: an hour),
 watches that neither anybody's memory and descriptors nor the files in `state/` and `logs/` grow,
@@ -43,20 +45,23 @@ still fails. Exit 0: all passed; 1: not.
 | PASSED | it acted, was shown, answered and healed in time, and no invariant broke |
 | FAILED | one of these is not so; the grounds say which |
 | INCONCLUSIVE | nothing proves that the fault acted |
-| ABORTED | a guardrail broke (emergency stop, equity), or the fault could not be made |
-| NOT RUN | there was no steady state to begin with |
+| ABORTED | a guardrail broke (emergency stop, equity), or fault or drill could not be made |
+| NOT RUN | there was no copy, or no steady state to begin with |
 
 Reports: `logs/drills/<UTC>/report.json` (its schema: `chaos/report.py`), `report.html`,
 `junit.xml`; `logs/drills/history.jsonl` keeps every run, for the trend.
 
 Each fault has a lease: the exchange and the gateway end theirs themselves, a keeper of its own
-ends a hang or a full disk, also when whoever asked is dead.
+ends a hang or a full disk, also when whoever asked is dead. A keeper that is killed takes its fault
+along, and a gateway that is killed is back at once.
 """
 
 
 COURSE = """A fault of the wire, the disk or the clock stays shown until it is over (or, where the
 row says so, until the system is well in spite of it); what passes by itself is never FAILED for
-long enough to page anybody; where ACTIVE alone is expected, trading goes on.
+long enough to page anybody; where ACTIVE alone is expected, trading goes on; what only a person
+can mend is parked without one restart. People need not be told again of what they were told of and
+whose end was not told yet.
 
 An order counts as lost when our prefix stands at the broker and the id neither in
 `trading_state.json`, `journal.jsonl` (each with its older generations) or `ledger.db` nor in

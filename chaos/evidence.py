@@ -128,9 +128,15 @@ class AlertSaid:
     """As apprise names it: info, warning or failure."""
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """What it tells of: one thing, or each of the several that were told together."""
+        several = tuple(line[2:].partition(": ")[0] for line in self.body.splitlines())
+        return several if self.title.endswith(" more)") else (self.title,)
+
+    @property
     def is_end(self) -> bool:
-        """Whether it tells that something is over."""
-        return "RECOVERED" in self.title
+        """Whether it tells of nothing but what is over."""
+        return all("] RECOVERED " in title for title in self.titles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +161,7 @@ class Books:
     """Where trading_state.json and the exchange's positions lastingly differ, in words."""
     pages: Sequence[PageSaid] = ()
     alerts: Sequence[AlertSaid] = ()
+    earlier: Sequence[AlertSaid] = ()
+    """What the same system had told before the drill: its end may still be to come."""
     is_quiet: bool = False
     """Whether the quiet hours held back what is not urgent."""

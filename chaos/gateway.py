@@ -2,7 +2,8 @@
 
 It passes every call and stream on, by the URL overrides of CONTRACTS.md section 3. SIGUSR1 lets
 it refuse all connections, SIGUSR2 the keys, each for its lease: it ends the fault by itself. It
-stays as long as somebody of the state folder lives who may have its address.
+stays as long as somebody of the state folder lives who may have its address; should it die before,
+the process that holds its sockets starts it again, for nobody else could reach the broker.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import signal
 import socket
 import ssl
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +34,7 @@ NOTE = "chaos.gateway.json"
 """In state/run: pid, start ticks, addresses, and how often each fault acted."""
 SIGNAL_OF = {GATEWAY_DOWN: signal.SIGUSR1, GATEWAY_REFUSES: signal.SIGUSR2}
 HEAD_BYTES_MAX, PIECE_BYTES = 65_536, 65_536
-CONNECT_S, HEAD_S, LOOK_EVERY_S = 15.0, 60.0, 0.5
+CONNECT_S, HEAD_S, LOOK_EVERY_S, AGAIN_S = 15.0, 60.0, 0.5, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,12 @@ class Plan:
 class Gateway:
     """Passes on, or refuses."""
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
-        self._plan, self._clock = plan, clock
+    def __init__(self, plan: Plan, clock: Clock, is_needed: Callable[[], bool]) -> None:
+        self._plan, self._clock, self._is_needed = plan, clock, is_needed
         self._note = Path(plan.run_folder) / NOTE
         self._until_s = dict.fromkeys(SIGNAL_OF, 0.0)
         self._acted = dict.fromkeys(SIGNAL_OF, 0)
         self._open: set[asyncio.StreamWriter] = set()
-        self._parent = os.getppid()
-        self._parent_ticks = start_ticks(self._parent)
 
     async def run(self) -> None:
         """Serve until nobody is left who could ask."""
@@ -78,10 +79,6 @@ class Gateway:
             self._write_note()
             await asyncio.sleep(LOOK_EVERY_S)
         self._note.unlink(missing_ok=True)
-
-    def _is_needed(self) -> bool:
-        guarded = start_ticks(self._parent) == self._parent_ticks
-        return guarded or any_service_lives(Path(self._plan.run_folder))
 
     def _write_note(self) -> None:
         own: dict[str, object] = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid())}
@@ -157,9 +154,25 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def main(words: list[str]) -> int:
-    """Serve as the one argument says."""
-    asyncio.run(Gateway(Plan.from_text(words[0]), SystemClock()).run())
-    return 0
+    """Serve as the one argument says, by a child that is replaced when it dies."""
+    plan, clock = Plan.from_text(words[0]), SystemClock()
+    guardian = os.getppid()
+    ticks = start_ticks(guardian)
+
+    def is_needed() -> bool:
+        is_guarded = ticks is not None and start_ticks(guardian) == ticks
+        return is_guarded or any_service_lives(Path(plan.run_folder))
+
+    never = threading.Event()
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            asyncio.run(Gateway(plan, clock, is_needed).run())
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        if status == 0 or not is_needed():
+            return 0
+        clock.wait(never, AGAIN_S)
 
 
 if __name__ == "__main__":

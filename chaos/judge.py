@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chaos.course import strayed
+from chaos.course import strayed, unsaid
 from chaos.evidence import ACTIVE, OK, PARKED, Books, Moments, Sample, spans
 from chaos.invariants import breaches
 from chaos.row import Invariant, Row
@@ -58,10 +58,13 @@ def is_detected(row: Row, before: Sample, sample: Sample) -> bool:
     return bool(victims & news)
 
 
-def is_answered(row: Row, before: Sample, sample: Sample) -> bool:
-    """Whether the system has done what the row asks of it, all at once."""
-    wanted = row.expected
-    if wanted.heals_meanwhile and not sample.is_steady:
+def is_answered(row: Row, before: Sample, samples: Sequence[Sample]) -> bool:
+    """Whether the last of the samples shows that the system has done what the row asks of it.
+
+    What is well again without a word about what is broken is no answer.
+    """
+    wanted, sample = row.expected, samples[-1]
+    if wanted.heals_meanwhile and (not _was_healed(samples) or any(unsaid(row, samples))):
         return False
     parked = all(sample.services.get(name, ("", ""))[1] == PARKED for name in wanted.parked)
     renewed = all(
@@ -70,6 +73,11 @@ def is_answered(row: Row, before: Sample, sample: Sample) -> bool:
     aside = not wanted.quarantined or sample.quarantined > before.quarantined
     held = ACTIVE in wanted.trading or sample.trading in wanted.trading
     return parked and renewed and aside and held
+
+
+def _was_healed(samples: Sequence[Sample]) -> bool:
+    ill = next((one.at_s for one in samples if not one.is_steady), None)
+    return ill is not None and any(one.is_steady and one.at_s > ill for one in samples)
 
 
 def judge(row: Row, seen: Seen) -> Judged:

@@ -1,7 +1,7 @@
 """A fault on a process with a life of its own: begins it, ends it with the lease or at SIGTERM.
 
 `python -m chaos.keeper SIGSTOP|"RLIMIT_FSIZE 0" PID START_TICKS LEASE_S`. Whoever asked may die
-meanwhile. A hung service is ended by its watchdog besides, and a limit ends with its process.
+meanwhile. Should the keeper itself be killed, a second process ends the fault at once.
 """
 
 from __future__ import annotations
@@ -17,21 +17,18 @@ from chaos.row import Blow
 from services.supervisor.processes import Process, open_process, start_ticks
 
 
-def _begin(blow: Blow, process: Process) -> tuple[int, int] | None:
-    """Begin; return the limits that stood before, where limits are the fault."""
+def _begin(blow: Blow, process: Process, before: tuple[int, int]) -> None:
     if blow is Blow.HANG:
         process.send(signal.SIGSTOP)
-        return None
-    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        return
     # The soft limit alone: its owner may raise it again without being root.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
-    return before
 
 
-def _end(blow: Blow, process: Process, before: tuple[int, int] | None) -> None:
+def _end(blow: Blow, process: Process, before: tuple[int, int]) -> None:
     if blow is Blow.HANG:
         process.send(signal.SIGCONT)
-    elif before is not None and start_ticks(process.pid) == process.start_ticks:
+    elif start_ticks(process.pid) == process.start_ticks:
         with suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
 
@@ -42,11 +39,19 @@ def keep(blow: Blow, process: Process, lease_s: float) -> None:
     signal.set_wakeup_fd(asked_write)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    before = _begin(blow, process)
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.close(theirs)
+        if not os.read(ours, 1):  # closed by a death, not by an end that was meant
+            _end(blow, process, before)
+        os._exit(0)
     try:
+        _begin(blow, process, before)
         select.select([process.pidfd, asked_read], [], [], lease_s)
     finally:
         _end(blow, process, before)
+        os.write(theirs, b"1")
 
 
 def main(words: list[str]) -> int:

@@ -20,9 +20,10 @@ def drawn(seed: int) -> Iterator[Row]:
         yield dice.choice(rows)
 
 
-def repeat_command(names: Sequence[str], seed: int) -> str:
-    """Return what a person types to run just these again."""
-    return f"python deploy_supervisor.py drill {' '.join(names)} --fresh --seed {seed}"
+def repeat_command(names: Sequence[str], seed: int, *, is_fresh: bool) -> str:
+    """Return what a person types to run just these again, from the same beginning."""
+    fresh = " --fresh" if is_fresh else ""
+    return f"python deploy_supervisor.py drill {' '.join(names)}{fresh} --seed {seed}"
 
 
 def shortest_failing(

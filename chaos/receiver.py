@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -41,9 +42,9 @@ class AlertReceiver:
         """The address for ALERT_URLS."""
         return f"json://{LOOPBACK}:{self._server.server_address[1]}/"
 
-    def since(self, at_s: float) -> tuple[AlertSaid, ...]:
-        """Return what came since then, on the monotonic clock."""
-        return tuple(one for one in self._received if one.at_s >= at_s)
+    def since(self, at_s: float, until_s: float = math.inf) -> tuple[AlertSaid, ...]:
+        """Return what came since then and before the end, on the monotonic clock."""
+        return tuple(one for one in self._received if at_s <= one.at_s < until_s)
 
     def close(self) -> None:
         """Take no more."""

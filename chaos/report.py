@@ -12,6 +12,7 @@ the fault; null: it did not happen. `invariants` holds for every invariant what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
@@ -25,6 +26,8 @@ from chaos.summary import TIMES, summary_of
 SCHEMA_VERSION = 2
 REASON_CHARACTERS_MAX = 300
 EARLIER_MAX = 30
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML may hold, however it is written; a broken system's reasons may."""
 Document = dict[str, Any]
 
 
@@ -128,7 +131,7 @@ def junit_of(report: Document) -> str:
     cases = []
     for drill in report["drills"]:
         seconds = (drill["fault_s"] or 0.0) + (drill["recover_s"] or 0.0)
-        told = escape("; ".join(drill["grounds"]))
+        told = escape(_NO_XML.sub("?", "; ".join(drill["grounds"])))
         tag = {Verdict.PASSED: "", Verdict.NOT_RUN: "skipped"}.get(drill["verdict"], "failure")
         inner = f'<{tag} message="{escape(drill["verdict"])}">{told}</{tag}>' if tag else ""
         cases.append(

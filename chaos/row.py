@@ -86,9 +86,10 @@ class Expected:
     ambiguous: bool = False
     """orders.jsonl must say `ambiguous`: that is the detection."""
     heals_meanwhile: bool = False
-    """The system is well again while the fault still acts: that is its answer."""
+    """The system is well again while the fault still acts, and has told what `told` asks for: that
+    is its answer."""
     told: tuple[str, ...] = ()
-    """Words of which each must be in a reason of health.json at some time."""
+    """Words of which each must be in a reason of health.json while the fault acts."""
     by_hand: tuple[str, ...] = ()
     """Services that an operator releases before the system is well again."""
 

@@ -17,7 +17,6 @@ from chaos.judge import Judged, Seen, Verdict, is_answered, is_detected, judge, 
 from chaos.page_watch import PageWatch
 from chaos.receiver import AlertReceiver
 from chaos.row import Row
-from chaos.telling import SAME_TROUBLE_S
 from chaos.throwaway import ThrowAway
 from chaos.tree import Tree
 from chaos.watcher import Watcher
@@ -26,8 +25,8 @@ from shared.commands.control_client import ControlClient
 from shared.errors import SystemFault, TransientFault
 
 STEADY_S, HELD_S, COUNTED_S = 180.0, 1.5, 30.0
-CALM_S = SAME_TROUBLE_S + 1.5
-"""So long all must be well before a fault: what heartbeat told before is then over for it, too."""
+CALM_S = 6.5
+"""So long all must be well before a fault: the first end of a trouble is told after five."""
 EQUITY_LOST_MAX = Decimal("0.25")
 
 
@@ -60,7 +59,7 @@ class Drills:
         self._tree = Tree(system.state, clock)
         self._watcher = Watcher(self._tree, system.logs, clock)
         self._pages = PageWatch(self._tree, clock)
-        self._keeper = BookKeeper(system.state, system.logs, receiver, self._watcher)
+        self._keeper = BookKeeper(system.state, system.logs, receiver, self._watcher, clock)
         self._equity_max = Decimal(0)
 
     def close(self) -> None:
@@ -70,15 +69,6 @@ class Drills:
     def pids(self) -> dict[str, int]:
         """Return the pid of everybody who lives."""
         return self._tree.pids()
-
-    def steady(self) -> Sample | None:
-        """Wait for the steady state: OK and trading for a while, the exchange's books whole."""
-        if self._watcher.until_held(_is_steady, CALM_S, STEADY_S) is None:
-            return None
-        with suppress(SystemFault):
-            if ExchangeBooks(self._state).audit().get("is_whole"):
-                return self._watcher.look()
-        return None
 
     def run(self, row: Row, dose: Dose) -> Outcome:
         """Carry out one drill; the fault is undone whatever happens."""
@@ -95,7 +85,7 @@ class Drills:
         try:
             act.begin()
             moments, aborted = self._through(row, act, before, moments)
-        except TransientFault as fault:
+        except SystemFault as fault:
             aborted = f"the fault could not be made: {fault}"
         finally:
             act.undo()
@@ -105,13 +95,19 @@ class Drills:
         return _outcome(row, judge(row, seen), seen, act.detail, dose.seed)
 
     def _ready(self) -> tuple[Sample, str]:
-        """Return the steady state and the market's time; raises SystemFault without them."""
-        before = self.steady()
-        if before is None:
+        """Wait until all is OK, trading and calm for a while, the exchange's books whole; return
+        that and the market's time. Raises SystemFault when it does not come to that.
+        """
+        if self._watcher.until_held(_is_steady, CALM_S, STEADY_S) is None:
             why = f"no steady state within {STEADY_S:g} s: {self._watcher.look().reason}"
             raise TransientFault(why)
+        exchange = ExchangeBooks(self._state)
+        audit = exchange.audit()
+        if not audit.get("is_whole"):
+            raise TransientFault(f"the exchange's books differ from their log: {audit}")
+        before = self._watcher.look()
         self._watcher.forget()
-        return before, ExchangeBooks(self._state).now()
+        return before, exchange.now()
 
     def _undisturbed(self, row: Row, dose: Dose, before: Sample, market_from: str) -> Outcome:
         """Watch for as long as a lease without breaking anything."""
@@ -125,8 +121,8 @@ class Drills:
     def _seen(
         self, before: Sample, moments: Moments, market_from: str, acted: int, aborted: str = ""
     ) -> Seen:
-        books = self._keeper.gather(market_from, moments.injected_s, self._pages, self._clock)
-        return Seen(before, tuple(self._watcher.samples), moments, acted, books, aborted)
+        books = self._keeper.gather(market_from, moments.injected_s, self._pages)
+        return Seen(before, self._watcher.samples, moments, acted, books, aborted)
 
     def _through(self, row: Row, act: Act, before: Sample, moments: Moments) -> tuple[Moments, str]:
         """Watch until the fault is over and answered, or the time for that has passed."""
@@ -137,7 +133,7 @@ class Drills:
             if moments.detected_s is None and is_detected(row, before, sample):
                 moments = replace(moments, detected_s=sample.at_s)
                 self._tell(f"    detected after {sample.at_s - moments.injected_s:.1f} s")
-            if _is_awaited(moments) and is_answered(row, before, sample):
+            if _is_awaited(moments) and is_answered(row, before, self._watcher.samples):
                 moments = replace(moments, responded_s=sample.at_s)
                 self._tell(f"    answered after {sample.at_s - moments.injected_s:.1f} s")
             guard = self._guardrail()

@@ -1,14 +1,14 @@
-"""Breaks a running system as CHAOS_MODE says: `python -m chaos.saboteur`, started by the door.
+"""Breaks a running system as CHAOS_MODE says, started by the door beside a guardian:
+`python -m chaos.saboteur GUARDIAN_PID START_TICKS`.
 
-It waits until the system is OK, then CHAOS_AFTER_S, lets every fault of CHAOS_MODE act for
-CHAOS_DURATION_S, says so in logs/chaos.jsonl and on the terminal, and ends. It ends with the
-guardian that it was started beside, too, and every fault has a lease of its own.
+It waits until the system that runs with just that CHAOS_MODE is OK, then CHAOS_AFTER_S, lets every
+fault act for CHAOS_DURATION_S, says so in logs/chaos.jsonl and on the terminal, and ends. It ends
+with its guardian, too, and every fault has a lease of its own.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from chaos.catalogue import GUARDIAN, rows_of
 from chaos.gateway_act import GatewayAct
 from chaos.row import Row
 from chaos.tree import Tree
-from services.supervisor.processes import open_process, start_ticks
+from services.supervisor.processes import Process, open_process, start_ticks
 from shared.clock import Clock, SystemClock
 from shared.config.settings import Settings, load_settings
 from shared.errors import SystemFault, TransientFault
@@ -30,24 +30,27 @@ from shared.telemetry.logs import configure_logging, log_event
 LOOK_EVERY_S = 0.1
 READY_S = 300.0
 COUNTED_S = 30.0
-SPENT = "chaos.spent"
-"""In state/run: a guardian that was killed on purpose comes back, and must not be killed again."""
+SPENT, SPENT_S = "chaos.spent", 120.0
+"""In state/run: the guardian that comes back so soon was killed on purpose; whoever killed it
+goes on, and it must not be killed again."""
 
 
 class Saboteur:
     """One run of CHAOS_MODE."""
 
-    def __init__(self, settings: Settings, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, logger: logging.Logger, guardian: Process
+    ) -> None:
         self._settings, self._clock, self._logger = settings, clock, logger
         self._tree = Tree(settings.state, clock)
         self._never = threading.Event()
-        parent = os.getppid()
-        self._guardian = open_process(parent, start_ticks(parent) or 0)
+        self._guardian = guardian
         self._survives_guardian = False
 
     def run(self, rows: Sequence[Row]) -> int:
         """Break it; 0 when every fault acted."""
-        rows = tuple(row for row in rows if not self._is_spent(row))
+        if any(row.injection.victim == GUARDIAN for row in rows) and self._is_spent():
+            return 0
         if not self._until_ok():
             return 1
         after_s = self._settings.chaos_after_s
@@ -68,7 +71,8 @@ class Saboteur:
         lease_s = self._settings.chaos_duration_s or row.bounds.lease_s
         dose = Dose(lease_s, self._settings.chaos_seed or 0)
         if row.injection.victim == GUARDIAN:
-            (self._settings.state.run / SPENT).write_text(self._clock.boot_id(), "ascii")
+            words = f"{self._clock.boot_id()} {self._clock.boottime_s():.3f}"
+            (self._settings.state.run / SPENT).write_text(words, "ascii")
             self._survives_guardian = True
         try:
             act = self._act(row, dose)
@@ -109,11 +113,13 @@ class Saboteur:
     def _until_ok(self) -> bool:
         deadline_s = self._clock.monotonic_s() + READY_S
         while self._clock.monotonic_s() < deadline_s:
-            if self._tree.health().overall is Status.OK:
+            judged = self._tree.health()
+            chaos_mode = (judged.document or {}).get("chaos_mode")
+            if judged.overall is Status.OK and chaos_mode == self._settings.chaos_mode:
                 return True
             if not self._rest(LOOK_EVERY_S):
                 return False
-        self._tell("chaos_failed", f"the system was not OK within {READY_S:g} s", logging.ERROR)
+        self._tell("chaos_failed", f"no system with it was OK within {READY_S:g} s", logging.ERROR)
         return False
 
     def _rest(self, pause_s: float) -> bool:
@@ -126,18 +132,17 @@ class Saboteur:
         return not self._is_orphan()
 
     def _is_orphan(self) -> bool:
-        if self._survives_guardian or self._guardian is None:
+        if self._survives_guardian:
             return False
         return start_ticks(self._guardian.pid) != self._guardian.start_ticks
 
-    def _is_spent(self, row: Row) -> bool:
-        if row.injection.victim != GUARDIAN:
-            return False
+    def _is_spent(self) -> bool:
         path = self._settings.state.run / SPENT
-        with suppress(OSError):
-            is_ours = path.read_text("ascii") == self._clock.boot_id()
+        with suppress(OSError, ValueError):
+            boot_id, at_s = path.read_text("ascii").split()
             path.unlink()
-            return is_ours
+            age_s = self._clock.boottime_s() - float(at_s)
+            return boot_id == self._clock.boot_id() and age_s < SPENT_S
         return False
 
     def _tell(self, event: str, text: str, level: int = logging.WARNING) -> None:
@@ -147,12 +152,16 @@ class Saboteur:
             sys.stderr.flush()
 
 
-def main() -> int:
-    """Read the settings and break what they name."""
+def main(words: list[str]) -> int:
+    """Read the settings and break what they name; 1 when the guardian is gone already."""
+    guardian = open_process(int(words[0]), int(words[1]))
+    if guardian is None:
+        return 1
     settings = load_settings()
     logger = configure_logging("chaos", settings.log_dir, settings.secret_values())
-    return Saboteur(settings, SystemClock(), logger).run(rows_of(settings.chaos_mode))
+    saboteur = Saboteur(settings, SystemClock(), logger, guardian)
+    return saboteur.run(rows_of(settings.chaos_faults))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

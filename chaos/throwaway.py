@@ -10,21 +10,36 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from chaos.arming import NO_SABOTEUR
+from chaos.copying import copy_folder
 from services.supervisor.launch import REPOSITORY
 from services.supervisor.leftovers import stop_by_records
 from services.supervisor.own_files import GUARDIAN, SUPERVISOR, read_pid_file
-from services.supervisor.processes import ended_within, open_process, start_ticks
+from services.supervisor.processes import (
+    ended_within,
+    open_process,
+    pids_with,
+    small_file,
+    start_ticks,
+)
 from shared.config.paths import LogPaths, StatePaths
+from shared.errors import SystemFault
+from shared.persistence.atomic_file import write_document
 
 STOP_S = 90.0
+COMMAND_BYTES_MAX = 65_536
 NOTE = "current.json"
 """In the folder of the reports: what a runner that was killed has left behind."""
-LEFT_BEHIND = ("run", "commands", "health.json", "emergency_stop", "*.lock", "*.sock", ".probe.*")
-"""What is no part of a copy: other processes' places, and an operator's stop."""
+LEFT_BEHIND = (
+    "run", "commands", "health.json", "heartbeat.json", "emergency_stop", "*.faults.json",
+    "*.lock", "*.sock", ".probe.*",
+)  # fmt: skip
+"""What is no part of a copy: other processes' places, an operator's stop, faults that act, and
+what people know or have still to be told of the real system."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 SHIPPED = "%(here)s/.venv/bin/python %(here)s/deploy_supervisor.py run"
 SETTINGS = {
@@ -43,6 +58,11 @@ class ThrowAway:
         self.base = Path(tempfile.mkdtemp(prefix="sht-drill-"))
         self._note = reports / NOTE
         self._outer: subprocess.Popen[bytes] | None = None
+        try:
+            self._write_note(0)
+        except SystemFault:
+            self.base.rmdir()
+            raise
         self.state, self.logs = StatePaths(self.base / "state"), LogPaths(self.base / "logs")
         self.settings = {
             **SETTINGS,
@@ -56,12 +76,10 @@ class ThrowAway:
 
     def copy(self, state: Path, logs: Path) -> None:
         """Copy the real folders as they are now; neither is written to."""
-        ignored = shutil.ignore_patterns(*LEFT_BEHIND)
-        for source, target in ((state, self.state.root), (logs, self.logs.root)):
+        places = ((state, self.state.root, LEFT_BEHIND), (logs, self.logs.root, ("drills",)))
+        for source, target, left_behind in places:
             if source.is_dir():
-                more = shutil.ignore_patterns("drills") if source == logs else ignored
-                shutil.copytree(source, target, ignore=more, dirs_exist_ok=True)
-            target.mkdir(mode=0o700, exist_ok=True)
+                copy_folder(source, target, left_behind)
 
     def start(self) -> None:
         """Start supervisord over the shipped configuration, with these folders."""
@@ -91,9 +109,9 @@ class ThrowAway:
         return kept | self.settings
 
     def _write_note(self, pid: int) -> None:
-        self._note.parent.mkdir(parents=True, exist_ok=True)
-        told = {"base": str(self.base), "pid": pid, "start_ticks": start_ticks(pid)}
-        self._note.write_text(json.dumps(told), "utf-8")
+        """Tell the next runner what to sweep; pid 0: what runs there is known by its folder."""
+        told = {"base": str(self.base), "pid": pid, "start_ticks": start_ticks(pid) or 0}
+        write_document(self._note, json.dumps(told).encode())
 
     def end(self) -> None:
         """End everything, from above, and take the copy away."""
@@ -115,7 +133,7 @@ def sweep(reports: Path) -> str | None:
         base, pid, ticks = Path(note["base"]), int(note["pid"]), int(note["start_ticks"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    outer = open_process(pid, ticks)
+    outer = open_process(pid, ticks) if pid > 0 else None
     if outer is not None:
         outer.send(signal.SIGTERM)
         if not ended_within(outer, STOP_S):
@@ -128,7 +146,10 @@ def sweep(reports: Path) -> str | None:
 
 
 def remove(base: Path) -> None:
-    """End whoever of that copy still lives, and remove it."""
+    """End whoever of that copy still lives, supervisord first, and remove it."""
+    for pid in _outer_pids(base):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     run_folder = base / "state" / "run"
     for name in (GUARDIAN, SUPERVISOR):
         left = read_pid_file(run_folder, name)
@@ -139,6 +160,14 @@ def remove(base: Path) -> None:
     if run_folder.is_dir():
         stop_by_records(run_folder)
     shutil.rmtree(base, ignore_errors=True)
+
+
+def _outer_pids(base: Path) -> Iterator[int]:
+    """Yield the supervisord of a copy that no note names: its runner died as it started it."""
+    words = b"\0-c\0" + os.fsencode(base / "supervisor.conf") + b"\0"
+    for pid in pids_with(f"STATE_DIR={base}/state"):
+        if words in small_file(f"/proc/{pid}/cmdline", COMMAND_BYTES_MAX):
+            yield pid
 
 
 def _free_port() -> int:

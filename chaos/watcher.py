@@ -27,7 +27,9 @@ class Watcher:
         self._never = threading.Event()
         self._read_to = 0
         self._tail = b""
-        self.samples: list[Sample] = []
+        self._ambiguous = 0
+        self._samples: list[Sample] = []
+        self._last: Sample | None = None
         self.lines: list[dict[str, Any]] = []
         """orders.jsonl, each line with `at_s`."""
 
@@ -43,13 +45,21 @@ class Watcher:
             "at_s": self._clock.monotonic_s(),
             "pids": pids,
             "quarantined": len(list(self._tree.state.root.glob("trading_state.json.corrupt.*"))),
-            "ambiguous": sum(line.get("event") == "ambiguous" for line in self.lines),
+            "ambiguous": self._ambiguous,
             "bot_works": bot is not None and _works(int(bot)),
         }
         sample = sample_of(document, (judged.overall, judged.code, judged.reason), seen)
-        if not self.samples or sample.facts != self.samples[-1].facts:
-            self.samples.append(sample)
+        if not self._samples or sample.facts != self._samples[-1].facts:
+            self._samples.append(sample)
+        self._last = sample
         return sample
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What was seen, closed by the last look: so long lasted what did not change any more."""
+        if self._last is None or self._last is self._samples[-1]:
+            return tuple(self._samples)
+        return (*self._samples, self._last)
 
     def until(self, holds: Callable[[Sample], bool], timeout_s: float) -> Sample | None:
         """Look until it holds; None after the timeout."""
@@ -79,7 +89,8 @@ class Watcher:
 
     def forget(self) -> None:
         """Begin anew: what was seen belongs to an earlier drill."""
-        self.samples.clear()
+        self._samples.clear()
+        self._last = None
 
     def _read_orders(self) -> None:
         with suppress(FileNotFoundError):
@@ -89,7 +100,15 @@ class Watcher:
             self._read_to += len(fresh)
             *whole, self._tail = (self._tail + fresh).split(b"\n")
             now_s = self._clock.monotonic_s()
-            self.lines.extend({**json.loads(line), "at_s": now_s} for line in whole if line)
+            for line in whole:
+                self._keep(line, now_s)
+
+    def _keep(self, line: bytes, now_s: float) -> None:
+        """Keep a line; one that a full disk once tore tells nothing."""
+        with suppress(ValueError, TypeError):
+            told = {**json.loads(line), "at_s": now_s}
+            self.lines.append(told)
+            self._ambiguous += told.get("event") == "ambiguous"
 
 
 def _works(pid: int) -> bool:

@@ -71,8 +71,8 @@ MUTANTS = {
     "stream_silent": one(
         "answered",
         "shared/vendors/websocket_link.py",
-        "if limit_s is not None and silent_s > limit_s:",
-        "if False:",
+        "PING_EVERY_S, PING_TIMEOUT_S = 10.0, 20.0",
+        "PING_EVERY_S, PING_TIMEOUT_S = 3_600.0, 3_600.0",
     ),
     "stale_data": Mutant(
         "not detected",

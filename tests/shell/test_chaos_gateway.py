@@ -47,6 +47,10 @@ class Between:
         except requests.ConnectionError:
             return 0
 
+    def pid(self) -> int:
+        """Return the pid of who serves."""
+        return int(read_note(self.run)["pid"])
+
     def is_told(self) -> bool:
         """Whether the note stands."""
         with suppress(SystemFault):
@@ -73,6 +77,19 @@ def between(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
         yield found
         process.send_signal(signal.SIGKILL)
         process.wait(WAIT_S)
+        os.kill(found.pid(), signal.SIGKILL)
+
+
+def test_gateway_when_it_is_killed_then_the_way_to_the_broker_is_open_again(
+    between: Between,
+) -> None:
+    """A dead injector must not become the fault that never ends."""
+    first = between.pid()
+    assert between.clock() == 200
+    os.kill(first, signal.SIGKILL)
+
+    assert between.clock() == 200
+    wait_until(lambda: between.pid() != first, WAIT_S)
 
 
 @pytest.mark.parametrize(("fault", "status"), [(GATEWAY_DOWN, 0), (GATEWAY_REFUSES, 401)])

@@ -39,9 +39,9 @@ def keeper(victim: subprocess.Popen[bytes], blow: Blow, lease_s: float) -> subpr
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
 
 
-def cannot_grow(victim: subprocess.Popen[bytes]) -> bool:
+def cannot_grow(pid: int) -> bool:
     """Whether the victim's files cannot grow."""
-    return resource.prlimit(victim.pid, resource.RLIMIT_FSIZE)[0] == 0
+    return resource.prlimit(pid, resource.RLIMIT_FSIZE)[0] == 0
 
 
 def test_hang_when_its_lease_ends_then_the_process_runs_again(
@@ -61,11 +61,28 @@ def test_full_disk_when_undone_early_then_the_limit_is_as_before(
     """SIGTERM ends the fault at once."""
     before = resource.prlimit(victim.pid, resource.RLIMIT_FSIZE)
     kept = keeper(victim, Blow.NO_FILE_GROWS, 600.0)
-    wait_until(lambda: cannot_grow(victim), WAIT_S)
+    wait_until(lambda: cannot_grow(victim.pid), WAIT_S)
 
     kept.send_signal(signal.SIGTERM)
 
     assert kept.wait(WAIT_S) == 0
+    assert resource.prlimit(victim.pid, resource.RLIMIT_FSIZE) == before
+
+
+@pytest.mark.parametrize("blow", [Blow.HANG, Blow.NO_FILE_GROWS])
+def test_fault_when_its_keeper_is_killed_then_it_ends_all_the_same(
+    victim: subprocess.Popen[bytes], blow: Blow
+) -> None:
+    """Each fault ends by itself even if its injector is dead."""
+    before = resource.prlimit(victim.pid, resource.RLIMIT_FSIZE)
+    kept = keeper(victim, blow, 600.0)
+    acts = is_stopped if blow is Blow.HANG else cannot_grow
+    wait_until(lambda: acts(victim.pid), WAIT_S)
+
+    kept.kill()
+
+    assert kept.wait(WAIT_S) == -signal.SIGKILL
+    wait_until(lambda: not acts(victim.pid), WAIT_S)
     assert resource.prlimit(victim.pid, resource.RLIMIT_FSIZE) == before
 
 

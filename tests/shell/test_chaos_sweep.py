@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from chaos.throwaway import NOTE, ThrowAway, sweep
 from services.supervisor.processes import start_ticks
+from shared.errors import TransientFault
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -52,6 +56,42 @@ def test_sweep_when_the_pid_is_another_process_now_then_that_one_lives_on(tmp_pa
     finally:
         process.kill()
         process.wait(20)
+
+
+def test_sweep_when_the_runner_died_before_it_could_note_a_pid_then_its_system_ends_too(
+    tmp_path: Path,
+) -> None:
+    """The copy is noted before anything is put into it; who runs there is known by its folder."""
+    system = ThrowAway(tmp_path, "off")
+    assert json.loads((tmp_path / NOTE).read_text())["base"] == str(system.base)
+    configuration = system.base / "supervisor.conf"
+    configuration.write_text(
+        "[supervisord]\nlogfile=%(here)s/log\npidfile=%(here)s/pid\n"
+        "[program:one]\ncommand=sleep 600\n"
+    )
+    outer = subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+        env={**os.environ, **system.settings},
+        stdout=subprocess.DEVNULL,
+    )
+    wait_until((system.base / "pid").exists, 20)
+
+    assert sweep(tmp_path) == str(system.base)
+
+    assert outer.wait(20) != 0
+    assert not system.base.exists()
+
+
+def test_copy_when_it_cannot_be_noted_then_none_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no later run could sweep is not begun."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with pytest.raises(TransientFault):
+        ThrowAway(tmp_path / "missing", "off")
+
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"base": 1}'])

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.catalogue import CATALOGUE, CONTROL
 from chaos.course import strayed
-from chaos.evidence import AlertSaid, Moments, PageSaid, Sample
+from chaos.evidence import AlertSaid, Books, Moments, PageSaid, Sample
 from chaos.judge import Verdict, judge_control
 from chaos.summary import summary_lines, summary_of
 from chaos.telling import PAGE_DUE_S, WARN_DUE_S, better_pages, untold
@@ -46,6 +46,8 @@ def test_course_when_it_flickers_then_it_is_told_unless_the_row_heals_meanwhile(
     assert strayed(SLOW, flicker, MOMENTS) == ["OK 8.0 s before the fault was over"]
     assert strayed(SLOW, first, MOMENTS) == []
     assert strayed(SILENT, (told, *flicker), MOMENTS) == []
+    late = (*flicker, replace(told, at_s=MOMENTS.over_s or 0.0))
+    assert strayed(SILENT, late, MOMENTS) == strayed(SILENT, flicker, MOMENTS)
     assert strayed(SILENT, flicker, MOMENTS) == [
         "no reason ever said: the trade stream does not listen"
     ]
@@ -70,6 +72,32 @@ def test_course_when_trading_must_go_on_and_is_held_then_it_is_told() -> None:
     assert strayed(SLOW, held, MOMENTS) == []
 
 
+def test_course_when_it_is_well_too_soon_and_stays_so_then_it_is_told() -> None:
+    """The last look closes what was seen: a green that came too soon and stays is one, too."""
+    early = seen((0, "OK"), (1.5, "DEGRADED"), (12, "OK"), (24, "OK"))
+
+    assert strayed(SLOW, early, MOMENTS) == ["OK 8.0 s before the fault was over"]
+
+
+def test_course_when_refused_keys_lead_to_a_restart_then_it_is_told() -> None:
+    """Parked at once, zero restarts; the new process after the operator's hand is none."""
+    creds = CATALOGUE["invalid_creds"]
+    parked = {"services": {"trading-bot": ("FAILED", "parked")}, "overall": "FAILED"}
+    gone, again = {"trading-bot": None}, {"trading-bot": 777}
+    at_once = (sample(0.0), sample(2.0, pids=gone, **parked), sample(21.0, pids=again))
+    restarted = (sample(0.0), sample(1.0, pids=again), sample(2.0, pids=gone, **parked))
+
+    assert strayed(creds, at_once, MOMENTS) == []
+    assert strayed(creds, restarted, MOMENTS) == [
+        "trading-bot was started again 1 times before it was parked"
+    ]
+
+
+def test_page_when_it_was_never_heard_then_nothing_is_proven() -> None:
+    """A dashboard that answers nobody cannot have told the truth."""
+    assert better_pages(()) == ["it never answered"]
+
+
 @pytest.mark.parametrize(
     ("overall", "file", "lies"),
     [
@@ -88,37 +116,62 @@ def test_page_when_it_says_better_than_the_file_then_it_lies(
     assert bool(better_pages([PageSaid(1.0, overall, frozenset(file))])) == lies
 
 
+OVER = "[SIM] RECOVERED system after 8 s"
 FAILURE = seen((0, "OK"), (10, "FAILED"), (11 + PAGE_DUE_S, "OK"))
+
+
+def unheard(samples: tuple[Sample, ...], *alerts: AlertSaid, is_quiet: bool = False) -> list[str]:
+    """What people were not told of, when these messages reached them."""
+    return untold(samples, Books(alerts=alerts, is_quiet=is_quiet))
 
 
 def test_failure_when_it_lasts_then_a_page_must_come_in_time() -> None:
     """Neither a warning nor a page that comes when all is over will do, at any hour."""
     last = 10 + PAGE_DUE_S
 
-    for is_quiet in (True, False):
-        assert untold(FAILURE, [alert(last)], is_quiet) == []
-        assert untold(FAILURE, [alert(last + 0.1)], is_quiet)
-        assert untold(FAILURE, [alert(9.9)], is_quiet)
-        assert untold(FAILURE, [alert(12, kind="warning")], is_quiet)
-        assert untold(FAILURE, [alert(12, title="[SIM] RECOVERED system")], is_quiet)
+    for quiet in (True, False):
+        assert unheard(FAILURE, alert(last), is_quiet=quiet) == []
+        assert unheard(FAILURE, alert(last + 0.1), is_quiet=quiet)
+        assert unheard(FAILURE, alert(12, kind="warning"), is_quiet=quiet)
+        assert unheard(FAILURE, alert(12, title=OVER), is_quiet=quiet)
+    assert unheard(FAILURE, alert(12), alert(12)) == ["told 2 times: [SIM] FAILED system"]
 
 
-def test_failure_when_it_comes_back_within_a_trouble_then_it_need_not_be_told_again() -> None:
-    """Heartbeat believes an end after five seconds; before that it is the same trouble."""
-    again = (*FAILURE[:-1], *seen((30, "OK"), (34, "FAILED"), (60, "OK")))
-    anew = (*FAILURE[:-1], *seen((30, "OK"), (36, "FAILED"), (60, "OK")))
+@pytest.mark.parametrize("end", [OVER, "[SIM] RECOVERED trading-bot after 3 s (and 1 more)"])
+def test_failure_when_it_comes_back_before_its_end_was_told_then_it_is_known(end: str) -> None:
+    """Whoever was told of it and of no end knows; after the end it must be told anew."""
+    body = "- [SIM] RECOVERED trading-bot after 3 s: It was.\n- " + OVER + ": It was."
+    over = AlertSaid(9.0, end, body, "failure")
+    first = alert(1.0)
 
-    assert untold(again, [alert(12)], is_quiet=False) == []
-    assert untold(anew, [alert(12)], is_quiet=False)
+    assert untold(FAILURE, Books(earlier=(first,))) == []
+    assert untold(FAILURE, Books(earlier=(replace(first, kind="warning"),)))
+    assert untold(FAILURE, Books(earlier=(first, over)))
+    assert untold(FAILURE, Books(earlier=(first, over), alerts=(alert(12),))) == []
+    other = replace(over, title="[SIM] RECOVERED data-daemon after 2 min")
+    assert untold(FAILURE, Books(earlier=(first, other))) == []
+
+
+def test_alert_when_it_tells_of_several_things_then_it_is_an_end_only_if_all_are() -> None:
+    """A storm is one message: its title names the worst alone."""
+    title = "[SIM] RECOVERED dashboard after 3 s (and 1 more)"
+    ends = AlertSaid(1.0, title, f"- {OVER}: It was.\n- {OVER}: It was.", "failure")
+    mixed = replace(ends, body=f"- {OVER}: It was.\n- [SIM] FAILED system: It is.")
+
+    assert ends.is_end
+    assert not mixed.is_end
+    assert unheard(FAILURE, replace(mixed, at_s=12)) == []
 
 
 def test_degraded_when_it_lasts_then_somebody_is_told_outside_of_the_quiet_hours() -> None:
     """What is not urgent waits for the morning."""
     lasting = seen((0, "OK"), (10, "DEGRADED"), (11 + WARN_DUE_S, "OK"))
 
-    assert untold(lasting, [alert(20, kind="warning")], is_quiet=False) == []
-    assert untold(lasting, [], is_quiet=False)
-    assert untold(lasting, [], is_quiet=True) == []
+    assert unheard(lasting, alert(20, kind="warning")) == []
+    assert unheard(lasting)
+    for kind in ("info", "warning"):
+        assert unheard(lasting, alert(9, kind=kind, title="[SIM] LARGE TRADE 8 SPY"))
+    assert unheard(lasting, is_quiet=True) == []
 
 
 def test_control_when_nothing_is_shown_then_it_passed_and_every_alarm_is_a_false_one() -> None:

@@ -96,6 +96,18 @@ def test_order_when_the_disk_took_no_log_then_state_and_journal_are_the_books() 
     assert broken(books(lines=(), recorded=frozenset({OWN_ID}))) == set()
 
 
+def test_limit_when_it_was_exceeded_on_the_way_then_it_breaks_although_all_is_sold_again() -> None:
+    """At all times, not at the end alone; what was before the drill is not its business."""
+    big = order(client_order_id="big", qty="30", filled_qty="30")
+    out = order(client_order_id="exit", side="sell", type="market", qty="30", filled_qty="30")
+    sold = out | LATER
+    through = (big, stop(qty="30"), sold)
+    after = ("2026-01-05T15:30:00Z", "2026-01-05T16:00:00Z")
+
+    assert broken(books(orders=through, lines=(), positions=())) == {Invariant.NO_LIMIT_EXCEEDED}
+    assert broken(books(orders=through, lines=(), positions=(), window=after)) == set()
+
+
 def test_stop_when_it_is_renewed_within_five_seconds_then_nothing_is_said() -> None:
     """A short gap is allowed; what is measured is market time, to the fraction of a second."""
     gone = stop(canceled_at="2026-01-05T15:00:00Z")

@@ -87,8 +87,20 @@ def test_answer_when_it_is_not_there_then_it_is_missed(row: Row) -> None:
     asks = asks or "ACTIVE" not in wanted.trading
     missed = shown(row, 1.0) if wanted.heals_meanwhile else sample(1.0)
 
-    assert is_answered(row, before, answered(row, 1.0))
-    assert is_answered(row, before, missed) == (not asks and not wanted.heals_meanwhile)
+    assert is_answered(row, before, [shown(row, 0.5), answered(row, 1.0)])
+    assert is_answered(row, before, [missed]) == (not asks and not wanted.heals_meanwhile)
+
+
+def test_answer_when_it_is_well_without_a_word_about_what_is_broken_then_it_is_none() -> None:
+    """Prices that REST brings hide a dead trade stream; one that is found must be healed, too."""
+    row = CATALOGUE["stream_silent"]
+    before, other = sample(0.0), sample(1.0, overall="DEGRADED", reason="bars stale")
+    told = shown(row, 23.0)
+
+    assert not is_answered(row, before, [before, other, sample(5.0)])
+    assert not is_answered(row, before, [before, told])
+    assert is_answered(row, before, [before, other, sample(5.0), told])
+    assert is_answered(row, before, [before, told, sample(25.0)])
 
 
 def test_judge_when_a_process_was_replaced_that_must_stay_then_it_failed() -> None:

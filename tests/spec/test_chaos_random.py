@@ -46,9 +46,12 @@ def test_shortest_when_so_many_are_needed_then_the_shortest_tried_end_is_found(
 
 def test_command_when_told_then_it_names_drills_and_seed() -> None:
     """It can be typed as it stands."""
-    told = repeat_command(["bot_hang", "uw_down"], 7)
+    command = "python deploy_supervisor.py drill bot_hang uw_down"
 
-    assert told == "python deploy_supervisor.py drill bot_hang uw_down --fresh --seed 7"
+    assert repeat_command(["bot_hang", "uw_down"], 7, is_fresh=True) == (
+        f"{command} --fresh --seed 7"
+    )
+    assert repeat_command(["bot_hang", "uw_down"], 7, is_fresh=False) == f"{command} --seed 7"
 
 
 def readings(sizes: Sequence[int], opened: Sequence[int]) -> list[Reading]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
+import chaos.report
 from chaos.catalogue import CATALOGUE
 from chaos.damage import DAMAGES, damaged
 from chaos.gateway_head import passed_on
@@ -19,6 +22,8 @@ from tests.support.chaos_history import good
 
 pytestmark = pytest.mark.unit
 
+SCHEMA = re.compile(r"`(\w+,[\w,\s]+)`")
+"""A list of names in the docstring that states the schema."""
 TIMES = ("2026-01-05T14:00:00.000Z", "2026-01-05T14:01:00.000Z")
 HEAD = b"GET /v2/clock HTTP/1.1\r\nhost: 127.0.0.1:9\r\nConnection: keep-alive\r\nX: y\r\n\r\n"
 
@@ -52,6 +57,11 @@ def test_report_when_written_then_it_holds_what_its_schema_says() -> None:
     assert (drill["detect_s"], drill["respond_s"], drill["recover_s"]) == (1.0, 1.0, 1.0)
     assert [one["overall"] for one in drill["timeline"]] == ["OK", "DEGRADED", "OK"]
     assert len(drill["invariants"]) == len(Invariant)
+    whole, one, *_ = (
+        set(re.findall(r"\w+", part)) for part in SCHEMA.findall(str(chaos.report.__doc__))
+    )
+    assert set(report) | {"growth"} == whole
+    assert set(drill) | {"earlier", "trend"} == one
     assert line_of(drill).startswith("PASSED       alpaca_down")
 
 
@@ -72,6 +82,18 @@ def test_junit_when_drills_differ_then_each_is_counted_by_its_verdict() -> None:
 
     assert 'tests="3" failures="1" skipped="1"' in text
     assert "&lt;b&gt;evil" in text
+
+
+def test_junit_when_a_reason_holds_what_no_xml_may_then_it_is_well_formed_all_the_same() -> None:
+    """A broken system may say anything; whoever reads the result must still be able to."""
+    ground = 'zero \x00, escape \x1b[2J, half \ud800, "quoted" <&>'
+    odd = replace(outcome("bot_hang"), judged=Judged(Verdict.FAILED, (ground,)))
+
+    (case,) = ElementTree.fromstring(junit_of(report_of([odd], TIMES, 1)).encode())
+
+    (failure,) = case
+    assert (failure.tag, failure.get("message")) == ("failure", "FAILED")
+    assert failure.text == 'zero ?, escape ?[2J, half ?, "quoted" <&>'
 
 
 def test_trend_when_there_are_earlier_runs_then_those_that_passed_are_compared() -> None:

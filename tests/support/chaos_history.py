@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.catalogue import SERVICES
-from chaos.evidence import Books, Moments, Sample
+from chaos.evidence import Books, Moments, PageSaid, Sample
 from chaos.judge import Seen
 from chaos.row import Row
 
@@ -89,6 +89,7 @@ def order(**fields: Any) -> dict[str, Any]:
         "type": "limit",
         "qty": "8",
         "filled_qty": "8",
+        "filled_avg_price": "616.4",
         "submitted_at": "2026-01-05T14:51:18.525198Z",
         "filled_at": "2026-01-05T14:51:19.989525Z",
         "canceled_at": None,
@@ -116,5 +117,6 @@ def books(**changed: Any) -> Books:
         equity="100000",
         audit=WHOLE,
         leaks=(),
+        pages=(PageSaid(0.5, "OK", frozenset({"OK"})),),
     )
     return replace(whole, **changed)
