@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -69,11 +70,28 @@ class Refusal:
     message: str
 
 
-def host_name(header: str) -> str:
-    """Return the name in a Host header, lower case, without port and brackets."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower()
+_HOST = re.compile(
+    r"(?:\[(?P<bracketed>[0-9a-f:.]+)\]|(?P<plain>[a-z0-9._-]+))(?::(?P<port>\d{1,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_NUMERIC = re.compile(r"(?:.*\.)?\d+", re.ASCII)
+PORT_MAX = 65_535
+
+
+def host_name(header: str) -> str | None:
+    """Return the name in a Host header, lower case, without port and brackets; None when the
+    whole header is not one name or address with at most a port: two programs could then read two
+    names in it.
+    """
+    found = _HOST.fullmatch(header)
+    if found is None or int(found["port"] or 0) > PORT_MAX:
+        return None
+    name = str(found["bracketed"] or found["plain"]).lower()
+    must_be_address = found["bracketed"] is not None or _NUMERIC.fullmatch(name) is not None
+    if must_be_address and not _is_address(name):
+        return None
+    # only version 6 stands in brackets
+    return None if found["bracketed"] and ":" not in name else name
 
 
 def refusal(access: Access, facts: Facts, bound: Bound) -> Refusal | None:
@@ -91,10 +109,11 @@ def refusal(access: Access, facts: Facts, bound: Bound) -> Refusal | None:
 
 def _host_refusal(facts: Facts, bound: Bound) -> Refusal | None:
     name = host_name(facts.host)
-    if is_loopback(name) or name == bound.host.lower():
-        return None
-    if not bound.is_loopback and (name in bound.own_names or _is_address(name)):
-        return None
+    if name is not None:
+        if is_loopback(name) or name == bound.host.lower():
+            return None
+        if not bound.is_loopback and (name in bound.own_names or _is_address(name)):
+            return None
     return Refusal(400, "foreign_host", "this server does not answer to that Host name")
 
 

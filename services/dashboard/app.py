@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.dashboard import routes_api, routes_commands, routes_page
 from services.dashboard.access import Access
 from services.dashboard.openapi import described
-from services.dashboard.serving import JSON, Ask, Row, Site, Told, endpoint, lost_answer
+from services.dashboard.refusals import JSON, lost_answer
+from services.dashboard.serving import Ask, Row, Site, Told, endpoint
 
 
 async def published_schema(ask: Ask) -> Response:
@@ -68,4 +69,7 @@ def make_app(site: Site) -> ASGIApp:
     """Return the application of a site."""
     routes = [Route(row.path, endpoint(row, site), methods=[row.method]) for row in ROUTES]
     lost = {HTTPException: lost_answer}
-    return SecurityHeaders(Starlette(routes=routes, exception_handlers=lost))
+    app = Starlette(routes=routes, exception_handlers=lost)
+    # It would send people on to whatever name stands in Host, before we have looked at it.
+    app.router.redirect_slashes = False
+    return SecurityHeaders(app)

@@ -22,6 +22,9 @@ SESSION_S = 12 * 3_600
 ATTEMPTS_MAX = 5
 ATTEMPTS_WINDOW_S = 300.0
 PEERS_REMEMBERED_MAX = 1_000
+ENDED_REMEMBERED_MAX = 10_000
+COOKIE_CHARACTERS_MAX = 200
+NONCE_BYTES = 12
 
 
 def token_of_file(path: Path) -> str:
@@ -67,15 +70,17 @@ def _make_token_file(path: Path) -> str:
 class Keeper:
     """Knows the token; says whether a bearer or a cookie is right; brakes guessing.
 
-    A session is `seconds since boot at sign-in . mark`, the mark an HMAC under the token over
-    those seconds and the boot: nothing to store, ended by a new token, by a reboot and by age,
-    and no wall clock that could be set back.
+    A session is `seconds since boot at sign-in . nonce . mark`, the mark an HMAC under the token
+    over those two and the boot: nothing to store, ended by a new token, by a reboot and by age,
+    and no wall clock that could be set back. Those that somebody signed out of are remembered for
+    as long as this process lives, so that a copy of the cookie is worth nothing either.
     """
 
     def __init__(self, token: str, clock: Clock) -> None:
         self._token = token.encode()
         self._clock = clock
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def is_token(self, text: str) -> bool:
         """Whether the text is the token, compared in constant time."""
@@ -83,20 +88,30 @@ class Keeper:
 
     def make_session(self) -> str:
         """Return a fresh cookie value."""
-        began = str(int(self._clock.boottime_s()))
-        return f"{began}.{self._mark(began)}"
+        made = f"{int(self._clock.boottime_s())}.{secrets.token_hex(NONCE_BYTES)}"
+        return f"{made}.{self._mark(made)}"
 
     def is_session(self, cookie: str) -> bool:
-        """Whether the cookie was made by us, in this boot, not too long ago."""
-        began, _, mark = cookie.partition(".")
-        if not began.isascii() or not began.isdigit() or len(began) > 12:
+        """Whether the cookie was made by us in this boot, not too long ago, and nobody ended it."""
+        if len(cookie) > COOKIE_CHARACTERS_MAX or not cookie.isascii():
             return False
-        if not hmac.compare_digest(mark.encode("utf-8", "replace"), self._mark(began).encode()):
+        made, _, mark = cookie.rpartition(".")
+        if not hmac.compare_digest(mark.encode(), self._mark(made).encode()):
             return False
-        return 0 <= self._clock.boottime_s() - int(began) <= SESSION_S
+        age_s = self._clock.boottime_s() - int(made.partition(".")[0])
+        return 0 <= age_s <= SESSION_S and mark not in self._ended
 
-    def _mark(self, began: str) -> str:
-        message = f"session|{self._clock.boot_id()}|{began}".encode()
+    def end_session(self, cookie: str) -> None:
+        """Let a session count no more. What is none changes nothing; only who knew the token can
+        fill the memory of ended ones, and it is bounded all the same.
+        """
+        if self.is_session(cookie):
+            self._ended[cookie.rpartition(".")[2]] = None
+            while len(self._ended) > ENDED_REMEMBERED_MAX:
+                self._ended.popitem(last=False)
+
+    def _mark(self, made: str) -> str:
+        message = f"session|{self._clock.boot_id()}|{made}".encode()
         return hmac.new(self._token, message, hashlib.sha256).hexdigest()
 
     def wait_s(self, peer: str) -> float:

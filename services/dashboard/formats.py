@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 NOTHING = "–"  # noqa: RUF001  an en dash is meant
 """What stands in a cell when nobody knows the value."""
@@ -99,6 +99,13 @@ def since_text(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return NOTHING
     return f"{clock_text(moment, now)}, {duration((now - moment).total_seconds())} ago"
+
+
+def share(percent_points: Decimal | None) -> str:
+    """Percent points without places, never rounded up: 99.6 is not yet the whole."""
+    if percent_points is None:
+        return NOTHING
+    return f"{percent_points.quantize(Decimal(1), ROUND_FLOOR)} %"
 
 
 def size(count: Decimal | None) -> str:

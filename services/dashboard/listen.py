@@ -13,7 +13,8 @@ import uvicorn
 from shared.errors import ConfigFault, TransientFault
 
 PORTS_TRIED_MAX = 50
-BACKLOG = 256
+BACKLOG = 300
+"""So many wait to be accepted, and so many are accepted at once at most."""
 DRAIN_S = 2
 """How long open requests may go on after a stop, whole seconds (uvicorn's own unit)."""
 

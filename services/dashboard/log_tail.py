@@ -16,7 +16,7 @@ TAIL_BYTES_MAX = 1_048_576
 MESSAGE_CHARACTERS_MAX = 16_384
 """Of a line that is no JSON object at most so much is shown: its end."""
 SERVICE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-"""Of a log: a plain word, never a path."""
+"""Of a service and its log: a plain word, never a path."""
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
@@ -26,7 +26,7 @@ def tail(log_dir: Path, service: str, count: int, level: str = "") -> list[dict[
     The name is a plain word, never a path; a link is not followed. A line that is no JSON object
     becomes one with its text as `msg`.
     """
-    if not SERVICE_NAME.match(service):
+    if not SERVICE_NAME.fullmatch(service):
         return None
     lines = last_lines(LogPaths(log_dir).service(service))
     if lines is None:

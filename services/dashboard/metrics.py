@@ -23,6 +23,7 @@ from services.dashboard.metrics_doors import (
     door_families,
     healing_families,
 )
+from services.dashboard.metrics_external import external_families
 from services.dashboard.tolerant import (
     EMPTY,
     Row,
@@ -86,6 +87,7 @@ class _ReadingCollector(Collector):
         yield from _verdict_families(self._reading, self._judgement)
         yield from _service_families(self._judgement, self._with_money)
         yield from _trading_families(self._reading, self._with_money)
+        yield from external_families(self._reading.bot_status or EMPTY, self._judgement)
 
 
 def _one_hot(name: str, words: Iterable[str], now: str, text: str) -> Metric:

@@ -23,8 +23,9 @@ Entries = list[tuple[str, Row]]
 CALLS, SECONDS, WITHIN, FAILED = "calls_", "call_seconds_", "calls_within_", "calls_failed_"
 BREAKER, RATE_LEFT = "breaker_", "rate_left_"
 ACCURACY = "words_accuracy_pct"
-READ_BY_NAME = (CALLS, SECONDS, BREAKER, RATE_LEFT, ACCURACY)
-"""How the flat names begin that are told here under names of their own."""
+EXTERNAL = "external_"
+READ_BY_NAME = (CALLS, SECONDS, BREAKER, RATE_LEFT, ACCURACY, EXTERNAL)
+"""How the flat names begin that are told under names of their own."""
 
 
 def door_families(entries: Entries) -> Iterator[Metric]:

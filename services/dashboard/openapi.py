@@ -17,7 +17,8 @@ from services.dashboard.answer_fields import Shape
 from services.dashboard.answers import Problem
 from services.dashboard.auth import SESSION_COOKIE
 from services.dashboard.bodies import Field
-from services.dashboard.serving import HTML, JSON, Row, Told
+from services.dashboard.refusals import HTML, JSON
+from services.dashboard.serving import Row, Told
 
 VERSION = "1"
 """Of the interface; changes here need a line in CHANGELOG.md."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from anyio.to_thread import run_sync
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.responses import PlainTextResponse, Response
@@ -17,10 +16,11 @@ from services.dashboard import answers, bodies, gaps, views_api
 from services.dashboard.access import Access, Refusal
 from services.dashboard.answer_fields import Shape
 from services.dashboard.bodies import Field, Rule
+from services.dashboard.documents import Document, Reading, is_bot_status_fresh
 from services.dashboard.log_tail import LEVELS, LINES_MAX, tail
 from services.dashboard.metrics import CONTENT_TYPE, exposition
-from services.dashboard.serving import Ask, Handler, RefusedRequest, Row, Told, told
-from services.dashboard.snapshot import Hub, Snapshot
+from services.dashboard.serving import Ask, Handler, Kept, RefusedRequest, Row, Told, told
+from services.dashboard.snapshot import Snapshot
 from services.dashboard.tolerant import EMPTY, rows_of
 from shared.models.health import Status
 from shared.telemetry.logs import log_event
@@ -30,6 +30,8 @@ STREAM_PING_S = 15
 STREAM_SEND_S = 5.0
 """A client that takes nothing for so long is dropped."""
 LOG_LINES = 200
+FEW_ROWS = 50
+"""So many are made into an answer sooner than another thread is asked."""
 _WORDS = {Status.OK: "pass", Status.DEGRADED: "warn", Status.FAILED: "fail"}
 _HEALTH_TYPE = "application/health+json"
 EVENT_STREAM = "text/event-stream"
@@ -80,64 +82,97 @@ async def status(ask: Ask) -> Response:
     )
 
 
-def _list_answer(ask: Ask, rows: tuple[Any, ...], snapshot: Snapshot, unknown: str) -> Response:
-    """The rows, or 503 when nobody knows them: a failed read is never an empty answer."""
-    name = ask.row.path.rpartition("/")[2]
-    if unknown:
-        raise RefusedRequest(Refusal(503, "unknown", f"{name}: {unknown}"))
-    return ask.answer(views_api.rows_document(name, rows, snapshot.reading))
+def _demand_known(ask: Ask, why_not: str) -> None:
+    """Refuse with 503 what nobody knows: a failed read is never an empty answer."""
+    if why_not:
+        name = ask.row.path.rpartition("/")[2]
+        raise RefusedRequest(Refusal(503, "unknown", f"{name}: {why_not}"))
 
 
-async def _bot_list(ask: Ask, name: str) -> Response:
-    snapshot = ask.newest()
-    rows = rows_of(snapshot.reading.bot_status or EMPTY, name)
-    return _list_answer(ask, rows, snapshot, gaps.bot_gap(snapshot.reading, name))
+async def _made(ask: Ask, count: int, make: Callable[[], dict[str, Any]]) -> Response:
+    """Many rows are made into an answer beside the event loop."""
+    if count <= FEW_ROWS:
+        return ask.answer(make())
+    promised = ask.row.answers[200]
+    return ask.answer_of(await ask.apart(lambda: promised.body(make())))
 
 
 async def positions(ask: Ask) -> Response:
-    """The open positions with stop and target."""
-    return await _bot_list(ask, "positions")
+    """The open positions with stop and target, and beside them the shares that are not ours."""
+    reading = ask.newest().reading
+    _demand_known(ask, gaps.bot_gap(reading, "positions"))
+    count = len(rows_of(reading.bot_status or EMPTY, "positions"))
+    return await _made(ask, count, lambda: views_api.positions_document(reading))
 
 
 async def orders(ask: Ask) -> Response:
     """The orders that the bot knows."""
-    return await _bot_list(ask, "orders")
+    reading = ask.newest().reading
+    _demand_known(ask, gaps.bot_gap(reading, "orders"))
+    rows = rows_of(reading.bot_status or EMPTY, "orders")
+    return await _made(ask, len(rows), lambda: views_api.rows_document("orders", rows, reading))
 
 
 async def rejections(ask: Ask) -> Response:
     """What the guard refused, newest first, with every check's limit and value."""
-    snapshot = ask.newest()
-    rows = snapshot.reading.denials
-    return _list_answer(ask, rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
+    reading = ask.newest().reading
+    return await _of_the_ledger(ask, "rejections", reading.denials, reading)
 
 
 async def incidents(ask: Ask) -> Response:
     """Flips of services, newest first."""
     snapshot = ask.newest()
+    _demand_known(ask, gaps.incident_gap(snapshot.judgement))
     rows = views_api.incident_documents(snapshot.judgement)
-    return _list_answer(ask, rows, snapshot, gaps.incident_gap(snapshot.judgement))
+    return await _made(
+        ask, len(rows), lambda: views_api.rows_document("incidents", rows, snapshot.reading)
+    )
 
 
 async def equity(ask: Ask) -> Response:
     """The equity points, oldest first."""
-    snapshot = ask.newest()
-    rows = snapshot.reading.equity
-    return _list_answer(ask, rows, snapshot, gaps.ledger_gap(snapshot.reading, rows))
+    reading = ask.newest().reading
+    return await _of_the_ledger(ask, "equity", reading.equity, reading)
+
+
+async def _of_the_ledger(
+    ask: Ask, name: str, rows: tuple[Document, ...], reading: Reading
+) -> Response:
+    """Rows of the ledger. They stay the same tuple until the ledger has changed, and so long an
+    answer once made is good.
+    """
+    _demand_known(ask, gaps.ledger_gap(reading, rows))
+    fresh = is_bot_status_fresh(reading)
+    kept = ask.site.kept.get(name)
+    if kept is not None and kept.rows is rows and kept.is_fresh is fresh:
+        return ask.answer_of(kept.body)
+    made = await _made(ask, len(rows), lambda: views_api.rows_document(name, rows, reading))
+    ask.site.kept[name] = Kept(rows, fresh, bytes(made.body))
+    return made
 
 
 async def logs(ask: Ask) -> Response:
     """The last lines of a service's log, of that level and above."""
     wanted = ask.query()
     service = ask.request.path_params["service"]
-    found = await run_sync(tail, ask.site.log_dir, service, wanted["lines"], wanted["level"])
-    if found is None:
+
+    def body() -> bytes | None:
+        found = tail(ask.site.log_dir, service, wanted["lines"], wanted["level"])
+        if found is None:
+            return None
+        return ask.row.answers[200].body(views_api.finite({"service": service, "lines": found}))
+
+    made = await ask.apart(body)
+    if made is None:
         raise RefusedRequest(Refusal(404, "no_such_log", "there is no log of that name"))
-    return ask.answer(views_api.finite({"service": service, "lines": found}))
+    return ask.answer_of(made)
 
 
 def _level(value: object) -> str:
-    level = str(value).upper()
-    if level and level not in LEVELS:
+    text = str(value)
+    level = text.upper()
+    # letters beyond ASCII may become ours in capitals
+    if level and (level not in LEVELS or not text.isascii()):
         raise ValueError(f"must be one of {', '.join(LEVELS)}")
     return level
 
@@ -146,16 +181,16 @@ async def events(ask: Ask) -> Response:
     """The stream: `status` with each refresh, `page` with the sections that changed."""
     if ask.site.hub.listeners >= LISTENERS_MAX:
         raise RefusedRequest(Refusal(503, "too_many_streams", "too many open event streams"))
-    return _CountedStream(ask.site.hub)
+    return _CountedStream(ask)
 
 
 class _CountedStream(EventSourceResponse):
     """Has its place from the moment it is admitted, so that a crowd cannot slip in together."""
 
-    def __init__(self, hub: Hub) -> None:
-        super().__init__(_stream(hub), ping=STREAM_PING_S, send_timeout=STREAM_SEND_S)
-        self._hub = hub
-        hub.listeners += 1
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(_stream(ask), ping=STREAM_PING_S, send_timeout=STREAM_SEND_S)
+        self._hub = ask.site.hub
+        self._hub.listeners += 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until somebody has enough, then give the place back."""
@@ -167,17 +202,16 @@ class _CountedStream(EventSourceResponse):
             self._hub.listeners -= 1
 
 
-async def _stream(hub: Hub) -> AsyncIterator[dict[str, str]]:
-    sent: Mapping[str, str] = {}
+async def _stream(ask: Ask) -> AsyncIterator[dict[str, str]]:
+    """Events until the hub closes, or until the session that was let in is over."""
+    sent: Mapping[str, str] = EMPTY
     number = -1
-    while (snapshot := await hub.after(number)) is not None:
+    while (snapshot := await ask.site.hub.after(number)) is not None and ask.still_stands():
         number = snapshot.number
         yield {"event": "status", "id": str(number), "data": _status_event(snapshot)}
-        fresh = snapshot.fragments
-        changed = {name: text for name, text in fresh.items() if sent.get(name) != text}
-        sent = fresh or sent
-        if changed:
-            yield {"event": "page", "data": json.dumps(changed)}
+        if news := snapshot.news_since(sent):
+            yield {"event": "page", "data": news}
+        sent = snapshot.fragments or sent
 
 
 def _status_event(snapshot: Snapshot) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
@@ -13,13 +12,14 @@ from services.dashboard.access import Access, Refusal
 from services.dashboard.answers import Closed, Outcome, ServiceOutcome
 from services.dashboard.bodies import BodyFault, Field, FieldFault
 from services.dashboard.commands import ServiceAction
-from services.dashboard.serving import Ask, RefusedRequest, Row, brake, told, wants_page
+from services.dashboard.log_tail import SERVICE_NAME
+from services.dashboard.refusals import wants_page
+from services.dashboard.serving import Ask, RefusedRequest, Row, brake, told
 from services.dashboard.views_api import finite
 from shared.models.commands import Answer, ClearWhat, CommandOutcome
 
 OWN_NAME = "dashboard"
 WORD_CHARACTERS_MAX = 20
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 _STATUS = {
     CommandOutcome.DONE: 200,
     CommandOutcome.REFUSED: 409,
@@ -123,7 +123,7 @@ async def release_service(ask: Ask) -> Response:
 async def _service(ask: Ask, action: ServiceAction) -> Response:
     fields = await ask.fields()
     name = ask.request.path_params["name"]
-    if not _NAME.match(name):
+    if not SERVICE_NAME.fullmatch(name):
         raise RefusedRequest(Refusal(404, "no_such_service", "there is no service of that name"))
     reason, by = fields["reason"], _who(ask)
     asked = ask.site.commands.service(action, name, reason, by)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 
-from anyio.to_thread import run_sync
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.dashboard import pages
@@ -12,14 +12,8 @@ from services.dashboard.access import Access, Refusal
 from services.dashboard.auth import SESSION_COOKIE, SESSION_S
 from services.dashboard.bodies import Field, Rule, one_of
 from services.dashboard.log_tail import LEVELS, LINES_MAX, SERVICE_NAME, tail
-from services.dashboard.serving import (
-    HTML,
-    Ask,
-    RefusedRequest,
-    Row,
-    Told,
-    guess_refusal,
-)
+from services.dashboard.refusals import HTML
+from services.dashboard.serving import Ask, RefusedRequest, Row, Told, guess_refusal
 from services.dashboard.snapshot import Snapshot
 from services.dashboard.views_log import (
     LINES_ALONE,
@@ -29,32 +23,41 @@ from services.dashboard.views_log import (
     LogView,
     log_view,
 )
+from shared.telemetry.logs import log_event
 
 TOKEN_CHARACTERS_MAX = 500
 FIND_CHARACTERS_MAX = 100
 SYMBOL_CHARACTERS_MAX = 12
+logger = logging.getLogger("dashboard")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 async def page(ask: Ask) -> Response:
     """The whole page, rendered on the server; readable without script."""
     snapshot = ask.newest()
-    log = await _log(ask, snapshot, USUAL, LINES_ON_PAGE)
     symbol = ask.request.query_params.get("symbol", "")[:SYMBOL_CHARACTERS_MAX]
-    return HTMLResponse(
-        pages.render_page(snapshot.view, log, signed_in=ask.facts.has_session, symbol=symbol)
-    )
+
+    def rendered() -> str:
+        log = _log(ask, snapshot, USUAL, LINES_ON_PAGE)
+        signed_in = ask.facts.has_session
+        return pages.render_page(snapshot.view, log, signed_in=signed_in, symbol=symbol)
+
+    return HTMLResponse(await ask.apart(rendered))
 
 
 async def log(ask: Ask) -> Response:
     """The end of one log, filtered; the page's own script takes its lines from here."""
-    snapshot = ask.newest()
-    view = await _log(ask, snapshot, LogFilter(**ask.query()), LINES_ALONE)
-    return HTMLResponse(pages.render("log.html", log=view, tone=snapshot.view.verdict.tone))
+    snapshot, wanted = ask.newest(), LogFilter(**ask.query())
+
+    def rendered() -> str:
+        view = _log(ask, snapshot, wanted, LINES_ALONE)
+        return pages.render("log.html", log=view, tone=snapshot.view.verdict.tone)
+
+    return HTMLResponse(await ask.apart(rendered))
 
 
-async def _log(ask: Ask, snapshot: Snapshot, wanted: LogFilter, count_max: int) -> LogView:
-    lines = await run_sync(tail, ask.site.log_dir, wanted.service, LINES_MAX, wanted.level)
+def _log(ask: Ask, snapshot: Snapshot, wanted: LogFilter, count_max: int) -> LogView:
+    lines = tail(ask.site.log_dir, wanted.service, LINES_MAX, wanted.level)
     services = [row.name for row in snapshot.view.services]
     return log_view(wanted, lines, services, snapshot.reading.at, count_max)
 
@@ -77,6 +80,7 @@ async def sign_in(ask: Ask) -> Response:
     peer = ask.peer
     if ask.site.keeper.wait_s(peer) > 0 or not ask.site.keeper.is_token(fields["token"]):
         raise RefusedRequest(guess_refusal(ask.site, peer))
+    log_event(logger, "signed_in", f"a session for {peer}", peer=peer)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
         SESSION_COOKIE, ask.site.keeper.make_session(), SESSION_S, httponly=True, samesite="strict"
@@ -84,8 +88,9 @@ async def sign_in(ask: Ask) -> Response:
     return answer
 
 
-async def sign_out(_ask: Ask) -> Response:
-    """Forget the session in this browser."""
+async def sign_out(ask: Ask) -> Response:
+    """End the session, here and wherever its cookie was copied to; its event streams end, too."""
+    ask.site.keeper.end_session(ask.cookie)
     answer = RedirectResponse("/", 303)
     answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
     return answer
@@ -103,7 +108,7 @@ _TOKEN = Rule(_token, {"type": "string", "minLength": 1, "maxLength": TOKEN_CHAR
 
 
 def _service(value: object) -> str:
-    if not isinstance(value, str) or not SERVICE_NAME.match(value):
+    if not isinstance(value, str) or not SERVICE_NAME.fullmatch(value):
         raise ValueError("must be the name of a log")
     return value
 

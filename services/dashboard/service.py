@@ -20,6 +20,7 @@ from services.dashboard.auth import Keeper, token_of_file
 from services.dashboard.commands import Commands
 from services.dashboard.documents import problem_sentences
 from services.dashboard.listen import (
+    BACKLOG,
     DRAIN_S,
     StoppableServer,
     candidate_ports,
@@ -45,7 +46,6 @@ REFRESH_S = 0.5
 STARTING_S = 0.02
 """Pause between looks while the server is not yet up; the shortest pause afterwards."""
 KEEP_ALIVE_S = 10
-CONNECTIONS_MAX = 600
 
 logger = logging.getLogger("dashboard")
 logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -150,7 +150,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
-        limit_concurrency=CONNECTIONS_MAX,
+        backlog=BACKLOG,
     )
 
 

@@ -1,4 +1,4 @@
-"""What every route shares: the site, the permission check around a handler, bodies, answers."""
+"""What every route shares: the site, the permission check around a handler, bodies."""
 
 from __future__ import annotations
 
@@ -6,30 +6,41 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from starlette.exceptions import HTTPException
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from services.dashboard import access, bodies, pages
+from services.dashboard import access, bodies
 from services.dashboard.access import Access, Bound, Facts, Refusal
 from services.dashboard.answer_fields import Shape, shaped
-from services.dashboard.answers import FieldProblem, Problem
 from services.dashboard.auth import SESSION_COOKIE, Keeper
 from services.dashboard.commands import Commands
+from services.dashboard.refusals import HTML, JSON, body_fault_answer, refusal_answer
 from services.dashboard.snapshot import Hub, Snapshot
 from shared.config.parsers import is_loopback
 from shared.telemetry.logs import log_event
 
 BODY_DEADLINE_S = 10.0
+APART_MAX = 2
+"""So much work at once beside the event loop: more would only take each other's time."""
 _FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
-JSON = "application/json"
-HTML = "text/html"
 
 logger = logging.getLogger("dashboard")
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer's bytes, good for as long as it would be made of these same rows."""
+
+    rows: tuple[Any, ...]
+    is_fresh: bool
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,9 @@ class Site:
     body_within_s: float = BODY_DEADLINE_S
     """So long a body may take to arrive whole."""
     running: set[asyncio.Future[Any]] = field(default_factory=set)
+    kept: dict[str, Kept] = field(default_factory=dict)
+    """Path to its large answer, made last."""
+    apart: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(APART_MAX))
 
     def background(self, work: asyncio.Future[Any]) -> None:
         """Let work go on after its request has been answered."""
@@ -87,6 +101,15 @@ class Ask:
         """The address that the connection comes from."""
         return peer_of(self.request)
 
+    @property
+    def cookie(self) -> str:
+        """The session cookie; empty without one."""
+        return _cookie(self.request)
+
+    def still_stands(self) -> bool:
+        """Whether token and session still are what they were when the request was let in."""
+        return facts_of(self.request, self.site) == self.facts
+
     def newest(self) -> Snapshot:
         """Return the newest snapshot judged now; raises RefusedRequest before the first one."""
         snapshot = self.site.hub.now()
@@ -107,10 +130,17 @@ class Ask:
         given = {name: text for name, text in self.request.query_params.items() if name in names}
         return bodies.checked(given, self.row.query)
 
+    async def apart(self, work: Callable[[], Result]) -> Result:
+        """Do what takes milliseconds in a thread, few at a time: others are answered meanwhile."""
+        return await run_sync(work, limiter=self.site.apart)
+
     def answer(self, document: dict[str, Any], status: int = 200) -> Response:
         """Return the document in the shape that the row promises for the status."""
-        promised = self.row.answers[status]
-        return Response(promised.body(document), status, media_type=promised.media_type)
+        return self.answer_of(self.row.answers[status].body(document), status)
+
+    def answer_of(self, body: bytes, status: int = 200) -> Response:
+        """Return a body that was made in the promised shape."""
+        return Response(body, status, media_type=self.row.answers[status].media_type)
 
 
 Handler = Callable[[Ask], Awaitable[Response]]
@@ -141,23 +171,32 @@ def endpoint(row: Row, site: Site) -> Callable[[Request], Awaitable[Response]]:
         facts = facts_of(request, site)
         refused = _refused(row, request, site, facts)
         if refused is not None:
-            log_event(
-                logger,
-                "request_refused",
-                f"{request.method} {row.path} refused: {refused.message}",
-                level=logging.WARNING,
-                code=refused.code,
-                peer=peer_of(request),
-            )
+            _log_refused(request, row, refused)
             return refusal_answer(request, refused)
         try:
             return await row.handler(Ask(request, site, facts, row))
         except bodies.BodyFault as fault:
             return body_fault_answer(request, fault)
-        except RefusedRequest as refusal:
-            return refusal_answer(request, refusal.refusal)
+        except RefusedRequest as late:
+            if late.refusal.status in _OF_PERMISSION:
+                _log_refused(request, row, late.refusal)
+            return refusal_answer(request, late.refusal)
 
     return serve
+
+
+_OF_PERMISSION = (401, 403, 429)
+
+
+def _log_refused(request: Request, row: Row, refused: Refusal) -> None:
+    log_event(
+        logger,
+        "request_refused",
+        f"{request.method} {row.path} refused: {refused.message}",
+        level=logging.WARNING,
+        code=refused.code,
+        peer=peer_of(request),
+    )
 
 
 class RefusedRequest(Exception):
@@ -171,6 +210,10 @@ class RefusedRequest(Exception):
 def peer_of(request: Request) -> str:
     """Return the address that the connection comes from."""
     return request.client.host if request.client is not None else "unknown"
+
+
+def _cookie(request: Request) -> str:
+    return request.cookies.get(SESSION_COOKIE, "")
 
 
 def _bearer(request: Request) -> str | None:
@@ -191,7 +234,7 @@ def facts_of(request: Request, site: Site) -> Facts:
         fetch_mode=request.headers.get("sec-fetch-mode"),
         peer_is_local=is_loopback(peer) and not forwarded,
         has_bearer=bearer is not None and site.keeper.is_token(bearer),
-        has_session=site.keeper.is_session(request.cookies.get(SESSION_COOKIE, "")),
+        has_session=site.keeper.is_session(_cookie(request)),
     )
 
 
@@ -240,38 +283,3 @@ async def _bounded_body(request: Request) -> bytes:
                 Refusal(413, "large_body", f"at most {bodies.BODY_BYTES_MAX} bytes are read")
             )
     return bytes(chunks)
-
-
-def wants_page(request: Request) -> bool:
-    """Whether the answer goes to a person's browser, not to a program."""
-    return HTML in request.headers.get("accept", "")
-
-
-def refusal_answer(request: Request, refused: Refusal) -> Response:
-    """Return a refusal as JSON, or as a page with the sign-in form for a browser."""
-    headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-    if wants_page(request):
-        page = pages.render("sign_in.html", message=refused.message, status=refused.status)
-        return HTMLResponse(page, refused.status, headers)
-    problem = {"error": refused.code, "message": refused.message}
-    return Response(shaped(Problem, problem), refused.status, headers, JSON)
-
-
-def lost_answer(_request: Request, lost: Exception) -> Response:
-    """Return what is said where no route is, or none for that method."""
-    status, headers = (
-        (lost.status_code, lost.headers) if isinstance(lost, HTTPException) else (404, None)
-    )
-    phrase = HTTPStatus(status).phrase
-    problem = {"error": phrase.lower().replace(" ", "_"), "message": f"{phrase}: see docs/HTTP.md"}
-    return Response(shaped(Problem, problem), status, dict(headers or {}), JSON)
-
-
-def body_fault_answer(request: Request, fault: bodies.BodyFault) -> Response:
-    """Return 422 naming every wrong field."""
-    if wants_page(request):
-        page = pages.render("answer.html", title="Not done", tone="bad", detail=str(fault), rows=())
-        return HTMLResponse(page, 422)
-    fields = [FieldProblem(field=one.field, problem=one.problem) for one in fault.faults]
-    problem = {"error": "bad_fields", "message": str(fault), "fields": fields}
-    return Response(shaped(Problem, problem), 422, media_type=JSON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -45,11 +46,27 @@ class Snapshot:
     configured_mode: str
     fragments: Mapping[str, str] = field(default_factory=dict)
     """Section to its HTML; empty when nobody listens to the stream."""
+    told: dict[int, tuple[Mapping[str, str], str]] = field(default_factory=dict)
+    """What streams were told that had seen those sections before."""
 
     @cached_property
     def view(self) -> PageView:
         """The page's values. Most answers need none: the curve alone costs more than they do."""
         return page_view(self.reading, self.judgement, self.configured_mode)
+
+    def news_since(self, seen: Mapping[str, str]) -> str:
+        """Return the sections that differ from those seen before, as JSON; empty when none does.
+
+        Made once for all streams that have seen the same: two hundred cost what one does.
+        """
+        before, news = self.told.get(id(seen), (None, ""))
+        if before is not seen:
+            changed = {
+                name: text for name, text in self.fragments.items() if seen.get(name) != text
+            }
+            news = json.dumps(changed) if changed else ""
+            self.told[id(seen)] = (seen, news)
+        return news
 
 
 class SnapshotMaker:

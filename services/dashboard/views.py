@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.dashboard import chart, formats
 from services.dashboard.documents import EmergencyStop, Reading, problem_sentences
@@ -16,6 +16,7 @@ from services.dashboard.views_drills import (
     chaos_view,
     drill_rows,
 )
+from services.dashboard.views_external import ExternalRow, external_rows, external_view
 from services.dashboard.views_machine import (
     BreakerRow,
     BudgetRow,
@@ -73,6 +74,7 @@ class PageView:
     services: tuple[ServiceRow, ...]
     supervisor: SupervisorView
     positions: tuple[PositionRow, ...]
+    externals: tuple[ExternalRow, ...]
     orders: tuple[OrderRow, ...]
     trades: tuple[TradeRow, ...]
     denials: tuple[DenialRow, ...]
@@ -101,14 +103,15 @@ def page_view(reading: Reading, judgement: Judgement, configured_mode: str) -> P
         causes=cause_rows(reading),
         chaos_mode=text_of(health, "chaos_mode", OFF),
         chaos=chaos_view(health, reading.chaos, reading.at),
-        emergency_stop=reading.emergency_stop,
+        emergency_stop=_stop_view(reading),
         paused=flag_of(status, "paused") is True,
         account=account_view(reading),
-        protection=protection_view(reading, market_now),
+        protection=protection_view(reading, external_view(reading, judgement), market_now),
         curve=chart.curve(reading.equity),
         services=service_rows(health, judgement, reading.at),
         supervisor=supervisor_view(health, reading.at),
         positions=position_rows(reading),
+        externals=external_rows(reading, judgement),
         orders=order_rows(status, market_now),
         trades=trade_rows(reading.trades, market_now),
         denials=denial_rows(reading.denials, market_now),
@@ -124,3 +127,12 @@ def page_view(reading: Reading, judgement: Judgement, configured_mode: str) -> P
         gaps=page_gaps(reading, judgement),
         read_at=formats.clock_text(reading.at),
     )
+
+
+def _stop_view(reading: Reading) -> EmergencyStop | None:
+    """The stop with its moment as people read it; as it was written where it is none."""
+    stop = reading.emergency_stop
+    moment = None if stop is None else moment_of({"at": stop.at}, "at")
+    if stop is None or moment is None:
+        return stop
+    return replace(stop, at=formats.clock_text(moment, reading.at))

@@ -16,6 +16,7 @@ from services.dashboard.tolerant import (
     rows_of,
     text_of,
 )
+from services.dashboard.views_external import COVERAGE, KEY, is_adopted
 from services.dashboard.views_trading import trading_word
 from shared.health.judge import Judgement, Standing
 from shared.models.health import Status
@@ -34,6 +35,7 @@ _FIGURES = (
     "max_drawdown_pct",
     "peak_equity",
     "coverage_pct",
+    COVERAGE,
     "causes",
     "reconcile",
     "feeds",
@@ -110,6 +112,7 @@ def status_document(reading: Reading, judgement: Judgement, configured_mode: str
     health: Row = judgement.document or EMPTY
     word = trading_word(reading, judgement)
     positions, limits = known_rows(status, "positions"), known_rows(status, "limits")
+    external = known_rows(status, KEY)
     document: dict[str, Any] = {key: status.get(key) for key in _FIGURES}
     document.update(
         schema_version=SCHEMA_VERSION,
@@ -120,6 +123,8 @@ def status_document(reading: Reading, judgement: Judgement, configured_mode: str
         chaos_mode=text_of(health, "chaos_mode", "off"),
         balance=status.get("cash"),
         open_positions=None if positions is None else len(positions),
+        external_positions=None if external is None else len(external),
+        external_adopted=is_adopted(judgement),
         emergency_stop_active=reading.emergency_stop is not None,
         paused=flag_of(status, "paused"),
         trading_state=word.state,
@@ -141,6 +146,14 @@ def rows_document(name: str, rows: tuple[Any, ...], reading: Reading) -> dict[st
         name: [dict(row) for row in rows],
     }
     return finite(document)  # type: ignore[no-any-return]  # a dict stays a dict
+
+
+def positions_document(reading: Reading) -> dict[str, Any]:
+    """Return our positions, and beside them the external shares; null when nobody knows those."""
+    status: Row = reading.bot_status or EMPTY
+    external = known_rows(status, KEY)
+    document = rows_document("positions", rows_of(status, "positions"), reading)
+    return {**document, KEY: finite(None if external is None else [*external])}
 
 
 def incident_documents(judgement: Judgement) -> tuple[Row, ...]:

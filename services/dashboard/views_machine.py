@@ -25,7 +25,7 @@ from shared.health.judge import Judgement, Standing
 BOT = "trading-bot"
 GATES_SHOWN_MAX = 12
 LEFT_WARN_PCT = Decimal(20)
-"""Below this share of a budget its bar asks for a look."""
+"""Below this share of the account's budget its bar asks for a look."""
 
 _LANES = ("entries", "safety")
 _READS = "reads"
@@ -36,11 +36,14 @@ _WORST = ("ok", "warn", "bad")
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """How many calls may still go out; `bar` is what is left, 0 to 100, None when unknown."""
+    """How many calls may still go out; `bar` is what is left of what may go at once, 0 to 100, None
+    when unknown.
+    """
 
     name: str
     by: str
     left: str
+    whole: str
     per_minute: str
     bar: int | None
     tone: str
@@ -64,8 +67,7 @@ class StrategyRow:
     name: str
     word: str
     tone: str
-    reason: str
-    faults: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +99,31 @@ def budget_rows(reading: Reading, judgement: Judgement) -> tuple[BudgetRow, ...]
         _budget_row(
             text_of(row, "name", formats.NOTHING),
             BOT,
-            (number_of(row, "left"), number_of(row, "per_minute")),
+            tuple(number_of(row, key) for key in ("left", "at_once", "per_minute")),
             is_now,
         )
         for row in rows_of(reading.bot_status, "budgets")
     ]
     for service, name, number in _measured(judgement, "rate_left_"):
         fresh = judgement.standing is Standing.FRESH
-        rows.append(_budget_row(name, service, (number, None), fresh))
+        rows.append(_budget_row(name, service, (number, None, None), fresh))
     return tuple(rows)
 
 
-def _budget_row(
-    name: str, by: str, told: tuple[Decimal | None, Decimal | None], is_now: bool
-) -> BudgetRow:
-    left, whole = told
+def _budget_row(name: str, by: str, told: tuple[Decimal | None, ...], is_now: bool) -> BudgetRow:
+    left, at_once, per_minute = told
+    whole = at_once or per_minute
     share = left / whole * 100 if left is not None and whole else None
-    tone = "ok" if is_now and (share is None or share >= LEFT_WARN_PCT) else "warn"
+    # A share of our own comes back by itself in seconds, and is there to be used; what the other
+    # side leaves us is not ours alone.
+    least = LEFT_WARN_PCT if at_once is None else Decimal(1)
+    tone = "ok" if is_now and (share is None or share >= least) else "warn"
     return BudgetRow(
         name=name,
         by=by,
         left=formats.quantity(left) if is_now else f"was {formats.quantity(left)}",
-        per_minute=formats.quantity(whole),
+        whole=formats.quantity(whole),
+        per_minute=formats.quantity(per_minute),
         bar=None if share is None else int(max(Decimal(0), min(Decimal(100), share))),
         tone=tone,
     )
@@ -197,14 +202,24 @@ def strategy_rows(reading: Reading) -> tuple[StrategyRow, ...]:
             name=text_of(row, "name", formats.NOTHING),
             word={True: "on", False: "switched off"}.get(on, "unknown"),  # type: ignore[arg-type]  # None: unknown
             tone="ok" if on is True else "bad",
-            reason=text_of(row, "reason"),
-            faults=formats.count(count_of(row, "faults")),
+            told=_told_of(row),
         )
         for row, on in (
             (row, flag_of(row, "on")) for row in rows_of(reading.bot_status, "strategies")
         )
     ]
     return tuple(sorted(rows, key=lambda row: row.tone == "ok"))
+
+
+def _told_of(row: Row) -> str:
+    """Why it was switched off, how often it was at fault, and on what it was tried at the start."""
+    tried_on = text_of(row, "tried_on")
+    parts = (
+        text_of(row, "reason"),
+        f"faults: {formats.count(count_of(row, 'faults'))}",
+        f"tried on {tried_on}" if tried_on else "",
+    )
+    return "; ".join(part for part in parts if part)
 
 
 def gate_rows(reading: Reading, now: datetime) -> tuple[GateRow, ...]:

@@ -28,7 +28,9 @@ from services.dashboard.tolerant import (
 )
 
 USE_WARN_PCT = Decimal(80)
-"""From here a limit's bar asks for a look; the guard itself acts at 100."""
+"""From here the bar of a loss asks for a look; the guard itself acts at 100."""
+ROOM = frozenset({"gross_exposure", "largest_position", "open_positions"})
+"""Limits of what may be held: there to be filled, and only more than the whole is wrong."""
 
 
 _LIMIT_FORMS: Mapping[str, Callable[[Decimal | None], str]] = {
@@ -203,9 +205,9 @@ def limit_rows(reading: Reading) -> tuple[LimitRow, ...]:
                 name=name.removesuffix("_pct").replace("_", " "),
                 limit=_amount(row, "limit", name),
                 used=_amount(row, "used", name) if fresh else f"was {_amount(row, 'used', name)}",
-                used_pct=formats.NOTHING if use is None else f"{use:.0f} %",
+                used_pct=formats.share(use),
                 bar=0 if use is None else int(max(Decimal(0), min(Decimal(100), use))),
-                tone=_use_tone(use, fresh),
+                tone=_use_tone(name, use, fresh),
             )
         )
     return tuple(rows)
@@ -217,9 +219,11 @@ def _amount(row: Row, key: str, name: str) -> str:
     return text_of(row, key, formats.NOTHING) if form is None else form(number_of(row, key))
 
 
-def _use_tone(use: Decimal | None, fresh: bool) -> str:
-    if use is None or use >= 100:
+def _use_tone(name: str, use: Decimal | None, fresh: bool) -> str:
+    if use is None or use > 100 or (use == 100 and name not in ROOM):
         return "bad"
+    if name in ROOM:
+        return "ok" if fresh else "warn"
     return "ok" if fresh and use < USE_WARN_PCT else "warn"
 
 

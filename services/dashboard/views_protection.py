@@ -18,11 +18,12 @@ from services.dashboard.tolerant import (
     number_of,
     text_of,
 )
+from services.dashboard.views_external import ExternalView
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line: a name, a value with its tone, and a word beside it."""
+    """One line: a name, a value with its tone (none where it is neither good nor bad), a word."""
 
     name: str
     value: str
@@ -32,16 +33,20 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionView:
-    """Coverage for the tile, and the lines of the panel. `tone` is the worst that is known."""
+    """Coverage for the tile, and the lines of the panel. `tone` is the worst that is known of our
+    own shares; `external_told` is empty where there are no others.
+    """
 
     coverage: str
     told: str
     tone: str
     detail: str
+    external_told: str
+    external_tone: str
     facts: tuple[Fact, ...]
 
 
-def protection_view(reading: Reading, now: datetime) -> ProtectionView:
+def protection_view(reading: Reading, external: ExternalView, now: datetime) -> ProtectionView:
     """Return what protects the positions; `now` is market time. What nobody knows is bad."""
     status: Row = reading.bot_status or EMPTY
     share = number_of(status, "coverage_pct")
@@ -53,18 +58,21 @@ def protection_view(reading: Reading, now: datetime) -> ProtectionView:
     ]
     whole = share is not None and share >= 100 and not naked
     tone = "bad" if not whole else "ok" if sees_broker(reading) else "warn"
-    coverage = formats.NOTHING if share is None else f"{share:.0f} %"
+    coverage = formats.share(share)
     detail = _detail(None if rows is None else len(rows), naked)
     return ProtectionView(
         coverage=coverage,
         told="nothing to protect" if rows == () else f"{coverage} under a stop",
         tone=tone,
         detail=detail,
+        external_told=external.told,
+        external_tone=external.tone,
         facts=(
             Fact("Shares under a stop at the broker", coverage, tone, detail),
             _unknown_outcomes(status),
             _reconciled(status, now),
             _statement(status),
+            Fact("External shares", external.value, external.tone, external.detail),
             *_plans(status),
         ),
     )
@@ -97,7 +105,7 @@ def _statement(status: Row) -> Fact:
     entry = mapping_of(status, "statement")
     matches = flag_of(entry, "matches")
     words = {True: ("matches", "ok"), False: ("DIFFERS", "bad")}
-    word, tone = words.get(matches, ("not compared yet", "warn"))  # type: ignore[arg-type]  # None: unknown
+    word, tone = words.get(matches, ("not compared yet", ""))  # type: ignore[arg-type]  # None: unknown
     day = text_of(entry, "day")
     return Fact("Broker's statement of the day", word, tone, day)
 

@@ -16,6 +16,7 @@ from services.dashboard.tolerant import (
     rows_of,
     text_of,
 )
+from services.dashboard.wording import readable
 from shared.health.judge import Judgement, Standing
 
 TONES = {"OK": "ok", "DEGRADED": "warn", "FAILED": "bad"}
@@ -88,7 +89,7 @@ def service_rows(health: Row, judgement: Judgement, now: datetime) -> tuple[Serv
                 phase=f"was {phase}" if stale else phase,
                 since=formats.clock_text(moment_of(entry, "since"), now),
                 lasts=_lasts(moment_of(entry, "since"), now),
-                reason=text_of(entry, "reason"),
+                reason=readable(text_of(entry, "reason"), now),
                 pid=text_of(entry, "pid", formats.NOTHING),
                 restarts=formats.count(count_of(entry, "restarts")),
                 failures=_failures(entry),
@@ -166,7 +167,7 @@ def incident_rows(health: Row, now: datetime) -> tuple[IncidentRow, ...]:
                 change=f"{text_of(incident, 'from', '?')} → {target}",
                 tone=TONES.get(target, "bad"),
                 failure_class=text_of(incident, "class", formats.NOTHING),
-                reason=text_of(incident, "reason"),
+                reason=readable(text_of(incident, "reason"), now),
                 recovered="open"
                 if recovered_s is None
                 else f"after {formats.duration(float(recovered_s))}",

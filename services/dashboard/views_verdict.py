@@ -18,6 +18,7 @@ from services.dashboard.tolerant import (
 )
 from services.dashboard.views_services import TONES
 from services.dashboard.views_trading import STATES, trading_word
+from services.dashboard.wording import readable
 from shared.health.judge import Judgement, Standing
 from shared.models.health import Status
 
@@ -75,7 +76,7 @@ def verdict_view(reading: Reading, judgement: Judgement, configured_mode: str) -
         word=str(judgement.overall),
         code=judgement.code,
         tone=TONES.get(judgement.overall, "bad"),
-        reason=judgement.reason,
+        reason=readable(judgement.reason, reading.at),
         next_action=judgement.next_action,
         since=formats.clock_text(since, reading.at),
         lasts=formats.duration(lasts_s),

@@ -71,6 +71,29 @@ def violations(page: Page, axe: str) -> list[str]:
     ]
 
 
+ADOPTED = {"external_coverage_pct": 0.0, "external_uncovered": 1.0}
+EXTERNAL = {
+    "symbol": "KO",
+    "qty": "30",
+    "current_price": "61.5",
+    "market_value": "1845.00",
+    "protected_qty": "0",
+    "stop_price": None,
+}
+FULL: dict[str, Any] = {
+    "budgets": [{"name": "broker read", "per_minute": 67, "at_once": 22, "left": 0}],
+    "breakers": [{"name": "broker", "state": "open", "failures": 5, "retry_in_s": 9.0}],
+    "strategies": [{"name": "momentum", "on": False, "reason": "3 faults", "faults": 3}],
+    "gates": [{"at": sample.stamp(), "gate": "spread", "symbol": "KO", "passed": False}],
+    "external_positions": [EXTERNAL],
+    "external_coverage_pct": 0.0,
+}
+DEGRADED: dict[str, Any] = {
+    "overall": "DEGRADED",
+    "code": "DEGRADED",
+    "next_action": "Nobody needs to act yet. See RUNBOOK.md#degraded.",
+    "services": {"trading-bot": {"metrics": ADOPTED}},
+}
 BAD: dict[str, Any] = {
     "overall": "FAILED",
     "code": "FAILED_CONFIG",
@@ -89,14 +112,14 @@ BAD: dict[str, Any] = {
     ],
     ids=["light", "dark", "dark phone", "light phone"],
 )
-@pytest.mark.parametrize("health", [{}, BAD], ids=["ok", "failed"])
+@pytest.mark.parametrize("health", [{}, DEGRADED, BAD], ids=["ok", "degraded", "failed"])
 def test_page_in_each_state_has_no_violation(
     browser: Browser, rest: Rest, axe: str, options: dict[str, Any], health: dict[str, Any]
 ) -> None:
     """Names, roles, contrast, order: whatever axe can see, signed in and with every panel full."""
     fill_ledger(rest.page.state)
-    rest.health = health
-    if health:
+    rest.health, rest.status = health, FULL
+    if health is BAD:
         put(rest.page.state / "emergency_stop", {"reason": "r", "by": "b", "at": sample.stamp()})
     rest.write()
     with opened(browser, rest, **options) as page:

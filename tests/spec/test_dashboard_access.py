@@ -89,6 +89,46 @@ def test_refusal_for_any_headers_never_fails_and_never_lets_names_through(
     assert refused is not None
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]evil.com",
+        "[::1]:80evil",
+        "[::1",
+        "::1",
+        "[127.0.0.1]",
+        "[::1%25lo]",
+        "localhost:99@evil",
+        "localhost:",
+        "localhost:65536",
+        "localhost:+80",
+        "localhost:\u0661",
+        "user@localhost",
+        "localhost,evil.example",
+        "localhost/evil",
+        "localhost#",
+        "localhost\t",
+        " localhost",
+        "127.999.1.1",
+        "127.1",
+        "0x7f.1",
+        "localho\u017ft",
+    ],
+)
+@pytest.mark.parametrize("bound", [LOCAL, WIDE])
+def test_host_when_it_is_not_wholly_one_name_is_refused(host: str, bound: Bound) -> None:
+    """What another program could read as another name is nobody's name here."""
+    refused = refusal(Access.PUBLIC, replace(PLAIN, method="GET", host=host), bound)
+    assert refused is not None
+    assert refused.status == 400
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:9", "[::1]", "[::1]:65535", "127.8.9.1"])
+def test_host_when_it_is_this_machine_is_served(host: str) -> None:
+    """Any spelling and any port: a tunnel may have its own."""
+    assert refusal(Access.PUBLIC, replace(PLAIN, method="GET", host=host), LOCAL) is None
+
+
 def test_routes_every_post_under_api_is_an_action_or_the_stop() -> None:
     """No acting route is public by mistake."""
     acting = [row for row in ROUTES if row.method == "POST" and row.path.startswith("/api/")]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from chaos.archive import KEPT
 from services.dashboard.views_log import LogFilter, log_view
 from tests.support import documents as sample
-from tests.support.readings import later, reading, viewed
+from tests.support.readings import later, page_text, reading, viewed
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +37,18 @@ def test_budget_when_told_by_the_bot_shows_what_is_left(
         0
     ]
     assert (row.left, row.per_minute, row.bar, row.tone) == (shown, "200", bar, tone)
+
+
+@pytest.mark.parametrize(("left", "bar", "tone"), [(22, 100, "ok"), (3, 13, "ok"), (0, 0, "warn")])
+def test_budget_when_it_is_a_share_of_our_own_is_held_against_what_may_go_at_once(
+    left: int, bar: int, tone: str
+) -> None:
+    """A third of the minute may go at once: rested and whole it must not look two thirds spent."""
+    told = {"name": "broker read", "per_minute": 67, "at_once": 22, "left": left}
+    view = of_the_bot(budgets=[told])
+    row = view.budgets[0]
+    assert (row.whole, row.per_minute, row.bar, row.tone) == ("22", "67", bar, tone)
+    assert "of 22 at once, 67 a minute" in page_text(view, signed_in=False)
 
 
 def test_budgets_and_breakers_of_other_services_are_there_too() -> None:
@@ -86,15 +99,15 @@ def test_strategies_when_one_was_switched_off_show_it_first_with_its_reason() ->
     """A strategy that is silent says why."""
     rows = of_the_bot(
         strategies=[
-            {"name": "momentum", "on": True, "reason": "", "faults": 0},
+            {"name": "momentum", "on": True, "reason": "", "faults": 0, "tried_on": "20 bars"},
             {"name": "options_flow", "on": False, "reason": "3 faults: KeyError", "faults": 3},
             {"name": "odd"},
         ]
     ).strategies
-    assert [(row.name, row.word, row.tone, row.reason, row.faults) for row in rows] == [
-        ("options_flow", "switched off", "bad", "3 faults: KeyError", "3"),
-        ("odd", "unknown", "bad", "", "–"),  # noqa: RUF001  the page's own sign
-        ("momentum", "on", "ok", "", "0"),
+    assert [(row.name, row.word, row.tone, row.told) for row in rows] == [
+        ("options_flow", "switched off", "bad", "3 faults: KeyError; faults: 3"),
+        ("odd", "unknown", "bad", "faults: –"),  # noqa: RUF001  the page's own sign
+        ("momentum", "on", "ok", "faults: 0; tried on 20 bars"),
     ]
 
 
@@ -130,6 +143,7 @@ def test_drills_show_the_newest_run_and_how_many_passed_failures_first() -> None
         run("bot_hang", "PASSED"),
         run("disk_full", "FAILED", None),
     )
+    assert set(history[0]) == {"ts", *KEPT}
     disk, hang = viewed(reading(drills=history)).drills
     assert (hang.name, hang.verdict, hang.tone, hang.record) == (
         "bot_hang",
@@ -217,6 +231,18 @@ def test_limits_are_shown_in_their_own_unit() -> None:
         ("drawdown", "1.23 %", "10.00 %"),
         ("open positions", "4", "10"),
     ]
+
+
+@pytest.mark.parametrize(("told", "shown"), [(99.97, "99 %"), (100.0, "100 %"), (100.4, "100 %")])
+def test_shares_of_a_whole_are_never_rounded_up_to_it(told: float, shown: str) -> None:
+    """A naked share among a thousand is not `100 % under a stop`, and a limit that is nearly used
+    is not used.
+    """
+    row = {"name": "gross_exposure", "limit": "1000", "used": "999", "used_pct": told}
+    view = of_the_bot(coverage_pct=told, limits=[row])
+    assert view.protection.told == f"{shown} under a stop"
+    assert view.limits[0].used_pct == shown
+    assert (view.limits[0].tone == "bad") is (told > 100)
 
 
 def test_limits_when_the_bot_is_silent_are_what_was_used_and_none_is_well() -> None:

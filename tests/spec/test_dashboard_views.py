@@ -143,11 +143,24 @@ def test_records_are_dated_by_the_markets_day() -> None:
     assert viewed(reading(bot_status=status)).orders[0].created == "15:00:00 UTC"
 
 
-def test_limits_show_bars_with_a_tone_by_use() -> None:
-    """From eighty percent on a limit asks for a look."""
-    rows = {row.name: row for row in viewed(reading()).limits}
-    assert (rows["exposure"].bar, rows["exposure"].tone) == (17, "ok")
-    assert rows["open positions"].tone == "warn"
+@pytest.mark.parametrize(
+    ("name", "use", "tone"),
+    [
+        ("daily_loss", 79.9, "ok"),
+        ("daily_loss", 80.0, "warn"),
+        ("drawdown_pct", 100.0, "bad"),
+        ("largest_position", 99.8, "ok"),
+        ("open_positions", 100.0, "ok"),
+        ("gross_exposure", 100.4, "bad"),
+    ],
+)
+def test_limits_show_bars_with_a_tone_by_use(name: str, use: float, tone: str) -> None:
+    """A loss asks for a look before its limit is reached; what may be held is there to be filled,
+    and a bar that is amber all day is looked at by nobody.
+    """
+    status = sample.bot_status(limits=[{"name": name, "used_pct": use}])
+    row = viewed(reading(bot_status=status)).limits[0]
+    assert (row.bar, row.tone) == (min(100, int(use)), tone)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +199,7 @@ def test_page_when_rendered_says_verdict_in_words_shape_and_title() -> None:
 def test_page_when_chaos_and_stop_are_on_shows_both_banners() -> None:
     """Neither a drill nor a stop can be overlooked."""
     raw = sample.health_bytes(chaos_mode="alpaca_down")
-    stop = EmergencyStop(reason="news", by="alice", at=sample.stamp())
+    stop = EmergencyStop(reason="news", by="alice", at=sample.stamp(65))
     html = page_text(viewed(reading(health=raw, emergency_stop=stop)), signed_in=True)
     assert "chaos-banner" in html
     assert "alpaca_down" in html

@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.dashboard import metrics
-from services.heartbeat.findings import Severity
+from services.heartbeat.subjects import Severity
 from shared.errors import FailureClass
 from shared.resilience.breaker import CallBreaker
 from shared.resilience.call_tally import BOUNDS_MS, CallTally

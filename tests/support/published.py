@@ -42,7 +42,7 @@ class Published:
         """Return in which way an answer is not as promised; empty when it is."""
         operation = self.operation(method, path)
         if operation is None:
-            return "" if status in (*LOST, 307) else f"{status} where no route is"
+            return "" if status in LOST else f"{status} where no route is"
         promised = operation["responses"].get(str(status))
         if promised is None:
             return f"{status} is not promised for {method} {path}: {body[:200]!r}"

@@ -7,6 +7,7 @@
   let source = null;
   let openedAt = 0;
   let stale = false;
+  let signedOut = false;
 
   // Make `here` look like `there`, changing only what differs: open details, focus, selection
   // and a click in progress stay.
@@ -44,6 +45,7 @@
 
   function heard() {
     heardAt = performance.now();
+    signedOut = false;
     if (!stale) return;
     stale = false;
     document.body.classList.remove("is-stale");
@@ -52,16 +54,18 @@
   }
 
   function showStale() {
-    if (stale) return;
     stale = true;
     document.body.classList.add("is-stale");
     document.getElementById("stale-bar").hidden = false;
     document.title = `STALE · ${document.getElementById("mode").textContent}`;
     // An old OK must not look like an OK, nor its words be read as those of now.
-    document.getElementById("verdict-reason").textContent =
-      "The dashboard does not answer this browser. Everything below is old.";
-    document.getElementById("verdict-next").textContent =
-      "Ask without this page: deploy_supervisor.py status.";
+    document.getElementById("verdict-reason").textContent = signedOut
+      ? "The session of this browser is over. Everything below is old."
+      : "The dashboard does not answer this browser. Everything below is old.";
+    document.getElementById("verdict-next").textContent = signedOut
+      ? "Sign in again."
+      : "Ask without this page: deploy_supervisor.py status.";
+    document.getElementById("stale-sign-in").hidden = !signedOut;
     document.getElementById("tab-icon").setAttribute("href", "/static/icon-bad.svg");
     document.getElementById("verdict-word").textContent = "STALE";
     const badge = document.getElementById("verdict-badge");
@@ -91,12 +95,26 @@
     if (sections.verdict) showInTab();
   }
 
+  // A stream that was refused says not why; whoever asks plainly is told.
+  async function askWhy() {
+    if (source.readyState !== EventSource.CLOSED) return;
+    try {
+      const signal = AbortSignal.timeout(STALE_AFTER_MS);
+      const reply = await fetch("/api/unified/status", { method: "HEAD", signal });
+      signedOut = reply.status === 401;
+    } catch {
+      signedOut = false;
+    }
+    if (signedOut) showStale();
+  }
+
   function listen() {
     if (source) source.close();
     openedAt = performance.now();
     source = new EventSource("/api/events");
     source.addEventListener("status", heard);
     source.addEventListener("page", onPage);
+    source.addEventListener("error", askWhy);
   }
 
   // The browser's own clock judges: a frozen server cannot keep this page looking fresh.
@@ -105,7 +123,7 @@
     const silentMs = now - heardAt;
     if (silentMs > STALE_AFTER_MS) {
       document.getElementById("stale-age").textContent = String(Math.round(silentMs / 1000));
-      showStale();
+      if (!stale) showStale();
       if (now - openedAt > RECONNECT_AFTER_MS) listen();
     }
   }, 500);
