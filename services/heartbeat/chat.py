@@ -3,7 +3,8 @@
 Threads of their own for listening, for answering and for each command: neither a slow Telegram
 nor a slow command delays an alert, the judging, or an emergency stop. An update is confirmed to
 Telegram before it is acted upon: a kill may lose a command, which its author notices, and never
-does one twice.
+does one twice. Only a plain stop comes first and is confirmed by the next call: a kill may do it
+twice, which changes nothing, but nothing of Telegram's delays it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.heartbeat import views_chat
 from services.heartbeat.chat_plan import (
@@ -27,7 +28,7 @@ from services.heartbeat.chat_plan import (
     said_in,
 )
 from services.heartbeat.sources import Sources
-from services.heartbeat.telegram import API, Telegram
+from services.heartbeat.telegram import API, Telegram, TelegramBusy, Updates
 from shared.clock import Clock
 from shared.commands.core import CommandCore
 from shared.config.paths import StatePaths
@@ -82,7 +83,10 @@ class Chat:
         self._replies: queue.Queue[str] = queue.Queue(maxsize=REPLIES_MAX)
         self._running = threading.BoundedSemaphore(RUNNING_MAX)
         self._pending: Pending | None = None
-        self._offset = 0
+        self._offset = self._next_offset = 0
+        self._unconfirmed: tuple[Said, ...] = ()
+        """Heard at `_heard_s` (monotonic), and not yet confirmed to Telegram."""
+        self._heard_s = 0.0
         self._ended = threading.Event()
         self.problem = ""
 
@@ -101,32 +105,59 @@ class Chat:
         while not self._ended.is_set():
             try:
                 self._take(door)
-            except SystemFault as fault:
+            except Exception as fault:  # whatever came in, the next command must still be heard
                 failures += 1
-                if failures == FAILURES_SHOWN:
-                    self.problem = f"the chat does not listen: {fault}"
-                    log_event(self._logger, "chat_deaf", str(fault), level=logging.WARNING)
+                self._not_heard(fault, failures)
                 pause_s = self._address.pause_s * 2.0 ** min(failures - 1, 10)
-                self._ended.wait(min(PAUSE_MAX_S, pause_s))
+                self._ended.wait(max(min(PAUSE_MAX_S, pause_s), _asked_pause_s(fault)))
                 continue
             failures, self.problem = 0, ""
 
+    def _not_heard(self, fault: Exception, failures: int) -> None:
+        is_ours = not isinstance(fault, SystemFault)
+        if is_ours:
+            self._logger.error("chat listener failed", exc_info=fault)
+        if failures == FAILURES_SHOWN:
+            why = type(fault).__name__ if is_ours else str(fault)
+            self.problem = f"the chat does not listen: {why}"
+            log_event(self._logger, "chat_deaf", why, level=logging.WARNING)
+
     def _take(self, door: Telegram) -> None:
-        updates = door.updates(self._offset)
-        if not updates or self._ended.is_set():
-            return
-        now_unix_s = self._clock.utc_now().timestamp()
-        chat_id = self._address.chat_id
-        heard = [said_in(update, chat_id, now_unix_s) for update in updates]
-        numbers = [number for one in updates if isinstance(number := one.get("update_id"), int)]
-        offset = max([self._offset, *(number + 1 for number in numbers)])
-        door.updates(offset, wait_s=0)
+        """Hear what came, confirm it, then act; what could not be confirmed stays with us until
+        it can be: Telegram may have forgotten it although its answer was lost.
+        """
+        if not self._unconfirmed:
+            updates = door.updates(self._offset)
+            if not updates.rows or self._ended.is_set():
+                return
+            self._hear(updates)
+        door.updates(self._next_offset, wait_s=0)
+        heard, self._unconfirmed, self._offset = self._unconfirmed, (), self._next_offset
+        waited_s = self._clock.monotonic_s() - self._heard_s
         for said in heard:
-            if said is not None and said.update_id >= self._offset:
-                self._heard(said)
-        if None in heard:
-            log_event(self._logger, "chat_ignored", f"{heard.count(None)} updates of others")
-        self._offset = offset
+            self._heard(replace(said, age_s=said.age_s + waited_s))
+
+    def _hear(self, updates: Updates) -> None:
+        """Keep what was said in our chat; what only stops is done before anything else, since
+        twice does no harm.
+        """
+        local_s = self._clock.utc_now().timestamp()
+        at_unix_s = local_s if updates.at_unix_s is None else updates.at_unix_s
+        self._heard_s = self._clock.monotonic_s()
+        said = [said_in(one, self._address.chat_id, at_unix_s) for one in updates.rows]
+        numbers = [
+            number for one in updates.rows if isinstance(number := one.get("update_id"), int)
+        ]
+        self._next_offset = max([self._offset, *(number + 1 for number in numbers)])
+        if None in said:
+            log_event(self._logger, "chat_ignored", f"{said.count(None)} updates of others")
+        ours = [one for one in said if one is not None and one.update_id >= self._offset]
+        for one in ours:
+            if one.is_plain_stop:
+                self._heard(one)
+        self._unconfirmed = tuple(one for one in ours if not one.is_plain_stop)
+        if not self._unconfirmed:
+            self._offset = self._next_offset
 
     def _heard(self, said: Said) -> None:
         """Take one command up; none may end our listening."""
@@ -211,4 +242,10 @@ class Chat:
                     break
                 except SystemFault as fault:
                     log_event(self._logger, "chat_reply_failed", str(fault), level=logging.WARNING)
-                    self._ended.wait(self._address.pause_s * 2.0**tried)
+                    pause_s = self._address.pause_s * 2.0**tried
+                    self._ended.wait(max(pause_s, _asked_pause_s(fault)))
+
+
+def _asked_pause_s(fault: Exception) -> float:
+    """How long Telegram itself wants to be left alone, zero when it does not say."""
+    return fault.retry_after_s if isinstance(fault, TelegramBusy) else 0.0

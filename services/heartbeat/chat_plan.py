@@ -15,6 +15,7 @@ AGE_MAX_S = 60.0
 CONFIRM_WITHIN_S = 60.0
 WRONG_CODES_MAX = 3
 TEXT_CHARACTERS_MAX = 500
+UNIX_S_MAX = 1e11
 ACTING = ("pause", "resume", "stop", "close")
 CONFIRM = "yes"
 FLATTEN, INCLUDE_EXTERNAL = "flatten", "include-external"
@@ -29,7 +30,20 @@ class Said:
     """Without the slash; empty for a text that is no command."""
     words: tuple[str, ...]
     by: str
+    """Name of the person, for people."""
+    person: str
+    """What Telegram knows the person by; a name can be given to anybody."""
     age_s: float
+
+    @property
+    def is_plain_stop(self) -> bool:
+        """Whether it is the one command that does no harm when it is done twice, and that must
+        not wait for anything.
+        """
+        gesture = _gesture(self)
+        if not isinstance(gesture, Gesture) or gesture.is_dangerous:
+            return False
+        return gesture.command == "stop" and abs(self.age_s) <= AGE_MAX_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,8 @@ class Pending:
     code: str
     until_s: float
     """Monotonic seconds."""
+    person: str
+    """Who asked, and who alone may confirm it."""
     wrong: int = 0
 
 
@@ -89,7 +105,9 @@ def said_in(update: Mapping[str, Any], chat_id: str, now_unix_s: float) -> Said 
     if not isinstance(update_id, int) or not isinstance(message, Mapping):
         return None
     chat, text, date = message.get("chat"), message.get("text"), message.get("date")
-    if not isinstance(chat, Mapping) or not isinstance(text, str) or not isinstance(date, int):
+    if not isinstance(chat, Mapping) or not isinstance(text, str):
+        return None
+    if not isinstance(date, int) or not 0 <= date < UNIX_S_MAX:
         return None
     names = {str(chat.get("id"))} | ({f"@{chat['username']}"} if chat.get("username") else set())
     if chat_id not in names:
@@ -97,8 +115,12 @@ def said_in(update: Mapping[str, Any], chat_id: str, now_unix_s: float) -> Said 
     words = "".join(sign if sign.isprintable() else " " for sign in text).split()
     first = words[0] if words else ""
     command = first[1:].partition("@")[0].lower() if first.startswith("/") else ""
-    by = f"{_name_of(message.get('from'))} (Telegram)"
-    return Said(update_id, command, tuple(words[1:]), by, now_unix_s - date)
+    if not command and chat.get("type") != "private":
+        return None  # people talk to each other there
+    sender = message.get("from")
+    person = str(sender.get("id")) if isinstance(sender, Mapping) else ""
+    by = f"{_name_of(sender)} (Telegram)"
+    return Said(update_id, command, tuple(words[1:]), by, person, now_unix_s - date)
 
 
 def _name_of(sender: object) -> str:
@@ -126,12 +148,16 @@ def decide(said: Said, pending: Pending | None, code: str, now_s: float) -> Deci
         f"To do it, answer /{CONFIRM} {code} within {CONFIRM_WITHIN_S:.0f} s. "
         "To leave it, do nothing."
     )
-    return Decision(reply=reply, pending=Pending(gesture, code, now_s + CONFIRM_WITHIN_S))
+    until_s = now_s + CONFIRM_WITHIN_S
+    return Decision(reply=reply, pending=Pending(gesture, code, until_s, said.person))
 
 
 def _confirmed(said: Said, pending: Pending | None, now_s: float) -> Decision:
     if pending is None or now_s > pending.until_s:
         return Decision(reply="Nothing waits for a confirmation. Nothing was done.")
+    if said.person != pending.person:
+        reply = f"Only {pending.gesture.by} can confirm that. Nothing was done."
+        return Decision(reply=reply, pending=pending)
     if said.words == (pending.code,):
         return Decision(act=replace(pending.gesture, by=said.by))
     wrong = pending.wrong + 1

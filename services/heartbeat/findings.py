@@ -1,38 +1,41 @@
 """Pure: what is wrong at this moment, from the judgement and from what was seen beside it.
 
-Each finding has a subject, the key under which it is announced once. What a more telling finding
-explains is left out, and a limit once crossed must be left by a margin: neither storms nor
-flickers reach people.
+What a more telling finding explains is left out, and a limit once crossed must be left by a
+margin: neither storms nor flickers reach people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from shared.health.codes import RUNBOOK
+from services.heartbeat import externals
+from services.heartbeat.rows import clipped, number, rows
+from services.heartbeat.subjects import (
+    DAILY_LOSS,
+    DRAWDOWN,
+    DRIFT,
+    EXTERNAL,
+    EXTERNAL_STOP,
+    NOTHING,
+    OF_THE_BOT,
+    PAGE,
+    POSITION_SIZE,
+    PROTECTION,
+    RESTARTS,
+    STOP,
+    SYSTEM,
+    TRADING,
+    Facts,
+    Finding,
+    Severity,
+    see,
+)
+from shared.health.adopted import BOT, adopted_uncovered, adopted_words
 from shared.health.judge import Judgement, Standing
 from shared.models.health import HealthCode, Status
 
-
-class Severity(StrEnum):
-    """How urgently a person is wanted."""
-
-    INFO = "info"
-    WARN = "warn"
-    PAGE = "page"
-
-
-RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.PAGE: 2}
-
-SYSTEM, TRADING = "system", "trading"
-POSITION_SIZE, DAILY_LOSS, DRAWDOWN = "position size", "daily loss", "drawdown"
-PROTECTION, DRIFT, STOP = "protection", "contract drift", "emergency stop"
-PAGE, LARGE_TRADE, RESTARTS = "dashboard page", "large trade", "restart loop"
-_OF_THE_BOT = frozenset({POSITION_SIZE, DAILY_LOSS, DRAWDOWN, PROTECTION, DRIFT})
-"""What only the bot's own numbers tell."""
 _LIMIT_OF = {
     POSITION_SIZE: "largest_position",
     DAILY_LOSS: "daily_loss",
@@ -40,71 +43,29 @@ _LIMIT_OF = {
 }
 """Subject to the bot's own name of the limit."""
 
-
-def _anchor(subject: str) -> str:
-    return "emergency-stop" if subject == STOP else f"alert-{subject.replace(' ', '-')}"
-
-
-ALERT_ANCHORS = {_anchor(name): name for name in (*_OF_THE_BOT, STOP, PAGE, LARGE_TRADE, RESTARTS)}
-"""Section of the runbook to the subject that points there."""
-
 WARN_AT_PCT, LIMIT_PCT, MARGIN_PCT = 80.0, 100.0, 5.0
 UNCONFIRMED_STOP_S = 15.0
 """So long a fresh position may wait for the broker to confirm its stop."""
 PAGE_PATIENCE_S = 12.0
 """More than the pause between two requests: an answer may be one flip old."""
 DEATHS_OF_A_LOOP = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong at this moment."""
-
-    subject: str
-    """`system`, `trading`, or a service's name: what an alert is about, its key."""
-    cause: str
-    severity: Severity
-    detail: str
-    next_action: str = ""
-    open_after_s: float | None = None
-    """How long it must last before it is announced; None: as its severity says."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageAnswer:
-    """What a real request to the dashboard brought."""
-
-    problem: str = ""
-    """Why it was no sound answer; empty when it was."""
-    overall: str = ""
-    """The verdict that it tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was seen beside health.json. None means not known, never that all is well."""
-
-    bot: Mapping[str, Any] | None = None
-    """bot_status.json while it is fresh and whole."""
-    stop: str | None = None
-    """Who set an emergency stop and why; None without one."""
-    page: PageAnswer | None = None
-    open_subjects: Collection[str] = field(default_factory=frozenset)
-    """What is already announced."""
-
-
-NOTHING = Facts()
+SUBJECT_CHARACTERS_MAX, CAUSE_CHARACTERS_MAX, DETAIL_CHARACTERS_MAX = 80, 60, 500
+"""What others wrote may be endless; no address takes a message that is."""
 
 
 def is_unknown(subject: str, judgement: Judgement, facts: Facts) -> bool:
     """Whether nobody can say at this moment how that subject is."""
     if subject == STOP:
         return False
-    if subject in _OF_THE_BOT:
+    if subject in OF_THE_BOT:
         return facts.bot is None or _is_unsaid(subject, facts.bot)
+    if subject.startswith(f"{EXTERNAL} "):
+        return not externals.is_told(facts.bot)
     if subject == PAGE and facts.page is None:
         return True
-    return judgement.standing is not Standing.FRESH
+    if judgement.standing is not Standing.FRESH:
+        return True
+    return subject == EXTERNAL_STOP and _is_bot_mute(judgement.document or {})
 
 
 def findings(judgement: Judgement, facts: Facts = NOTHING) -> tuple[Finding, ...]:
@@ -116,9 +77,21 @@ def findings(judgement: Judgement, facts: Facts = NOTHING) -> tuple[Finding, ...
         found += _services(document)
         found += _trading(document)
         found += _page(judgement, facts)
+        found += _adopted(document, facts)
     found += _stop(facts)
     found += _money(facts)
-    return _without_explained(found, facts)
+    found += _external(facts)
+    return tuple(_bounded(one) for one in _without_explained(found, facts))
+
+
+def _bounded(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        subject=clipped(finding.subject, SUBJECT_CHARACTERS_MAX),
+        cause=clipped(finding.cause, CAUSE_CHARACTERS_MAX),
+        detail=clipped(finding.detail, DETAIL_CHARACTERS_MAX),
+        next_action=clipped(finding.next_action, DETAIL_CHARACTERS_MAX),
+    )
 
 
 def _system(judgement: Judgement) -> Iterator[Finding]:
@@ -147,7 +120,7 @@ def _services(document: Mapping[str, Any]) -> Iterator[Finding]:
                 Severity.PAGE if urgent else Severity.WARN,
                 str(facts.get("reason") or "no reason was given"),
             )
-        deaths = _number(facts.get("failures_in_window"))
+        deaths = number(facts.get("failures_in_window"))
         if deaths >= DEATHS_OF_A_LOOP:
             most = facts.get("max_failures")
             detail = f"{name} died {deaths:.0f} times; at {most} it is parked"
@@ -179,11 +152,36 @@ def _stop(facts: Facts) -> Iterator[Finding]:
         yield Finding(STOP, "SET", Severity.PAGE, facts.stop, see(STOP))
 
 
+def _adopted(document: Mapping[str, Any], facts: Facts) -> Iterator[Finding]:
+    """What ADOPT_EXTERNAL promised and the broker does not hold. No page: a stop works in the
+    session only, and the quiet hours end before it.
+    """
+    if words := adopted_words(document):
+        detail = f"{words}: {', '.join(externals.bare(facts.bot)) or 'not said which'}"
+        see_it, patience_s = see(EXTERNAL_STOP), UNCONFIRMED_STOP_S
+        yield Finding(EXTERNAL_STOP, "MISSING", Severity.WARN, detail, see_it, patience_s)
+
+
+def _is_bot_mute(document: Mapping[str, Any]) -> bool:
+    """Whether the bot is not there to say what it adopted."""
+    services = document.get("services")
+    entry = services.get(BOT) if isinstance(services, Mapping) else None
+    is_well = isinstance(entry, Mapping) and entry.get("status") == Status.OK
+    return adopted_uncovered(document) is None and not is_well
+
+
+def _external(facts: Facts) -> Iterator[Finding]:
+    for symbol, words in externals.held(facts.bot or {}).items():
+        detail = f"not bought by the bot, counted in its limits: {words}"
+        subject, see_it = f"{EXTERNAL} of {symbol}", see(EXTERNAL)
+        yield Finding(subject, "HELD", Severity.INFO, detail, see_it, reminds=False)
+
+
 def _money(facts: Facts) -> Iterator[Finding]:
     if facts.bot is None:
         return
     for subject, row in _limits(facts.bot).items():
-        share = _number(row.get("used_pct"))
+        share = number(row.get("used_pct"))
         warn_at = LIMIT_PCT if subject == POSITION_SIZE else WARN_AT_PCT
         bound = warn_at - (MARGIN_PCT if subject in facts.open_subjects else 0.0)
         # A position may stand at its limit; a loss at its limit has reached it.
@@ -194,15 +192,15 @@ def _money(facts: Facts) -> Iterator[Finding]:
             severity = Severity.PAGE if at_limit else Severity.WARN
             yield Finding(subject, cause, severity, detail, see(subject))
     yield from _protection(facts.bot)
-    for row in _rows(facts.bot, "causes"):
+    for row in rows(facts.bot, "causes"):
         if row.get("input") == "contracts":
             yield Finding(DRIFT, "DRIFT", Severity.PAGE, str(row.get("reason")), see(DRIFT))
             return
 
 
 def _limits(bot: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    rows = {row.get("name"): row for row in _rows(bot, "limits")}
-    return {subject: rows[name] for subject, name in _LIMIT_OF.items() if name in rows}
+    named = {str(row.get("name")): row for row in rows(bot, "limits")}
+    return {subject: named[name] for subject, name in _LIMIT_OF.items() if name in named}
 
 
 def _is_unsaid(subject: str, bot: Mapping[str, Any]) -> bool:
@@ -214,10 +212,10 @@ def _is_unsaid(subject: str, bot: Mapping[str, Any]) -> bool:
 def _protection(bot: Mapping[str, Any]) -> Iterator[Finding]:
     bare = [
         str(row.get("symbol"))
-        for row in _rows(bot, "positions")
+        for row in rows(bot, "positions")
         if row.get("stop_confirmed") is not True
     ]
-    told = any(row.get("input") == "coverage" for row in _rows(bot, "causes"))
+    told = any(row.get("input") == "coverage" for row in rows(bot, "causes"))
     if bare or told:
         detail = f"no confirmed stop at the broker: {', '.join(sorted(bare)) or 'not said which'}"
         patience_s = None if told else UNCONFIRMED_STOP_S
@@ -255,18 +253,3 @@ def _without_explained(found: list[Finding], facts: Facts) -> tuple[Finding, ...
         gone.discard(SYSTEM)
     gone -= set(facts.open_subjects)
     return tuple(one for one in found if one.subject not in gone)
-
-
-def see(subject: str) -> str:
-    """Return the sentence that points to the subject's section of the runbook."""
-    return f"See {RUNBOOK}#{_anchor(subject)}."
-
-
-def _rows(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    rows = document.get(name)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
-def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else 0.0  # type: ignore[arg-type]  # just looked at

@@ -14,14 +14,16 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from services.heartbeat.findings import LARGE_TRADE, Severity, see
 from services.heartbeat.plan import Alert, Kind
+from services.heartbeat.subjects import LARGE_TRADE, Severity, see
 
 LARGE_SHARE = Decimal("1.1")
 """Of what one position may hold: the sizing goes up to the whole of it, so that every ordinary
 trade would be large below."""
 READ_BYTES_MAX = 1_000_000
 TOLD_MAX = 100
+DIGITS_MAX = 18
+"""No amount of a market has more; one that does would be endless when it is written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +101,5 @@ def _amount(value: object) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() else None
+    is_plausible = amount.is_finite() and abs(amount.adjusted()) <= DIGITS_MAX
+    return amount if is_plausible else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +58,7 @@ class Loop:
         self._heard = threading.Event()
         """An address has answered: what it took is noted before anything else happens."""
         self._people = tuple(
-            PeopleChannel(address, self._heard) for address in people_addresses(settings)
+            PeopleChannel(address, self._heard, clock) for address in people_addresses(settings)
         )
         self._channels = (LOG, *(channel.name for channel in self._people))
         url = settings.heartbeat_ping_url
@@ -118,8 +117,7 @@ class Loop:
         self._memory = self._planned(judgement, now, quiet=is_quiet(utc_now))
         self._take_results(now.boottime_s)
         said = self._begun(now.boottime_s)
-        # On disk before anybody hears it, with the note that it is under way: a kill never loses
-        # a message, and one that it may repeat says so.
+        # Noted as under way before anybody hears it: a kill loses none and marks what it repeats.
         self._remember()
         self._speak(said, now.boottime_s)
         self._remember()
@@ -148,14 +146,14 @@ class Loop:
     def _planned(self, judgement: Judgement, now: Moment, *, quiet: bool) -> Memory:
         """The memory with what this judgement, and what was seen beside it, asks to be said."""
         facts, memory = self._sources.read(), self._memory
-        plan = make_plan(judgement, memory.troubles, now, facts)
+        plan = make_plan(judgement, memory.troubles, now, facts, memory.ends)
         limit = large_trades.position_limit(facts.bot)
         place, notices = large_trades.look(
             self._orders_path, memory.orders_read, limit, mode_of(judgement)
         )
         alerts = (*plan.alerts, *notices)
         memory = outbox.with_alerts(memory, alerts, self._channels, quiet=quiet)
-        memory = replace(outbox.with_troubles(memory, plan.troubles), orders_read=place)
+        memory = replace(outbox.with_plan(memory, plan), orders_read=place)
         return memory if quiet else outbox.released(memory)
 
     def _health(self) -> bytes | None:
@@ -167,24 +165,26 @@ class Loop:
         return None if isinstance(raw, Missing) else raw
 
     def _take_results(self, now_s: float) -> None:
-        for channel, delivery in self._deliveries():
-            if delivery.taken:
-                self._memory = outbox.delivered(self._memory, delivery.message_id, channel)
-                self._delivery_problems.pop(channel, None)
-                continue
-            self._memory = outbox.refused(self._memory, delivery.message_id, channel, now_s)
-            self._delivery_problems[channel] = delivery.problem
-            log_event(
-                self._logger,
-                "alert_not_delivered",
-                f"{delivery.message_id}: {delivery.problem}; it is tried again",
-                level=logging.WARNING,
-                message_id=delivery.message_id,
-            )
-
-    def _deliveries(self) -> Iterator[tuple[str, Delivery]]:
         for channel in self._people:
-            yield from ((channel.name, delivery) for delivery in channel.results())
+            for delivery in channel.results(now_s):
+                self._take_result(channel.name, delivery, now_s)
+
+    def _take_result(self, channel: str, delivery: Delivery, now_s: float) -> None:
+        message_id = delivery.message_id
+        if delivery.taken:
+            self._memory = outbox.delivered(self._memory, message_id, channel)
+            self._delivery_problems.pop(channel, None)
+            return
+        perhaps = delivery.perhaps
+        self._memory = outbox.refused(self._memory, message_id, channel, now_s, perhaps=perhaps)
+        self._delivery_problems[channel] = delivery.problem
+        log_event(
+            self._logger,
+            "alert_not_delivered",
+            f"{message_id}: {delivery.problem}; it is tried again",
+            level=logging.WARNING,
+            message_id=message_id,
+        )
 
     def _begun(self, now_s: float) -> list[tuple[str, Message]]:
         """What is to be said in this turn, noted in the memory as under way."""

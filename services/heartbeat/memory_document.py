@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from services.heartbeat.findings import Severity
 from services.heartbeat.large_trades import Place
 from services.heartbeat.outbox import PAUSE_MAX_S, Memory, Message
-from services.heartbeat.plan import Trouble
+from services.heartbeat.plan import End, Trouble
+from services.heartbeat.subjects import Severity
 from shared.errors import SchemaFault
 
 VERSION = 1
@@ -26,6 +26,10 @@ def as_document(memory: Memory, boot_id: str) -> dict[str, Any]:
         "troubles": [
             {name: getattr(trouble, name) for name in Trouble.__slots__}
             for trouble in memory.troubles.values()
+        ],
+        "ends": [
+            {"subject": subject, "returns": end.returns, "at_s": end.at_s}
+            for subject, end in memory.ends.items()
         ],
         "outbox": [
             {name: getattr(message, name) for name in Message.__slots__}
@@ -54,6 +58,7 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             tuple(outbox),
             int(document["sequence"]),
             int(document["dropped"]),
+            dict(_end(row) for row in document.get("ends", ())),
             _place(document.get("orders_read")),
         )
         same_boot = document["boot_id"] == boot_id
@@ -67,6 +72,7 @@ def from_document(document: Mapping[str, Any], boot_id: str, now_s: float) -> Me
             name: replace(trouble, began_s=now_s, said_s=now_s, quiet_s=None)
             for name, trouble in memory.troubles.items()
         },
+        ends={name: replace(end, at_s=now_s) for name, end in memory.ends.items()},
         outbox=tuple(replace(message, not_before_s={}) for message in memory.outbox),
     )
 
@@ -83,6 +89,7 @@ def _not_ahead(memory: Memory, now_s: float) -> Memory:
     return replace(
         memory,
         troubles={name: past(trouble) for name, trouble in memory.troubles.items()},
+        ends={n: replace(end, at_s=min(end.at_s, now_s)) for n, end in memory.ends.items()},
         outbox=tuple(
             replace(
                 message,
@@ -106,7 +113,12 @@ def _trouble(row: Mapping[str, Any]) -> Trouble:
         reminders=int(row["reminders"]),
         said_s=float(row["said_s"]),
         quiet_s=None if quiet_s is None else float(quiet_s),
+        returns=max(0, int(row.get("returns", 0))),
     )
+
+
+def _end(row: Mapping[str, Any]) -> tuple[str, End]:
+    return str(row["subject"]), End(max(0, int(row["returns"])), float(row["at_s"]))
 
 
 def _place(row: Mapping[str, Any] | None) -> Place | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from services.heartbeat.findings import RANK, Severity
 from services.heartbeat.large_trades import Place
-from services.heartbeat.plan import Alert, Kind, Trouble
+from services.heartbeat.plan import Alert, End, Kind, Plan, Trouble
+from services.heartbeat.rows import clipped
+from services.heartbeat.subjects import RANK, Severity
 
 MESSAGES_MAX = 200
 FIRST_PAUSE_S = 5.0
@@ -16,9 +17,11 @@ LOG = "log"
 PEOPLE = "people"
 """With a number behind it, `people-1`: one channel for each address."""
 PERHAPS_TOLD = " (perhaps told before)"
-"""Said of what was under way when the process was killed: whether it arrived nobody knows."""
-BODY_CHARACTERS_MAX = 3_000
-"""Of one message that gathers many: channels cut what is longer."""
+"""Said of what was under way when the process was killed, or was answered late or never: whether
+it arrived nobody knows.
+"""
+TITLE_CHARACTERS_MAX, BODY_CHARACTERS_MAX = 200, 3_000
+"""Telegram refuses for ever what is longer than 4,096 in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +58,38 @@ class Memory:
     sequence: int = 0
     dropped: int = 0
     """Messages that were thrown away because the outbox was full."""
+    ends: Mapping[str, End] = field(default_factory=dict)
+    """What was over of late, so that what comes back is known as such."""
     orders_read: Place | None = None
     """How far logs/orders.jsonl was read."""
 
 
 def compose(alerts: Sequence[Alert]) -> tuple[str, str, Severity]:
     """Return title, body and severity of one message for all alerts of a turn: a storm of
-    faults is one message, its worst first.
+    faults is one message, its worst first, and no longer than every channel takes.
     """
     ordered = sorted(alerts, key=lambda alert: (-RANK[alert.severity], alert.kind is not Kind.OPEN))
     first = ordered[0]
     if len(ordered) == 1:
-        return first.title, first.body, first.severity
-    lines = [f"- {alert.title}: {alert.body}" for alert in ordered]
-    return f"{first.title} (and {len(ordered) - 1} more)", "\n".join(lines), first.severity
+        title = clipped(first.title, TITLE_CHARACTERS_MAX)
+        return title, _lines([first.body]), first.severity
+    title = f"{clipped(first.title, TITLE_CHARACTERS_MAX - 20)} (and {len(ordered) - 1} more)"
+    return title, _lines([f"- {each.title}: {each.body}" for each in ordered]), first.severity
+
+
+def _lines(lines: Sequence[str]) -> str:
+    """The lines as one text, as many as fit, and how many do not."""
+    kept: list[str] = []
+    room = BODY_CHARACTERS_MAX - 40
+    for line in lines:
+        if len(line) >= room:
+            break
+        room -= len(line) + 1
+        kept.append(line)
+    if not kept:
+        kept = [clipped(lines[0], room)]
+    left = len(lines) - len(kept)
+    return "\n".join([*kept, f"- and {left} more: see status"] if left else kept)
 
 
 def with_alerts(
@@ -129,9 +150,9 @@ def _joined(first: Message, second: Message) -> Message:
     return replace(first, title=title, body=f"{begun}\n{line}", severity=worst)
 
 
-def with_troubles(memory: Memory, troubles: Mapping[str, Trouble]) -> Memory:
-    """Return the memory with these troubles."""
-    return replace(memory, troubles=troubles)
+def with_plan(memory: Memory, plan: Plan) -> Memory:
+    """Return the memory with what the plan wants remembered."""
+    return replace(memory, troubles=plan.troubles, ends=plan.ends)
 
 
 def due(memory: Memory, channel: str, now_s: float) -> Message | None:
@@ -175,9 +196,11 @@ def _without(names: tuple[str, ...], gone: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in gone)
 
 
-def refused(memory: Memory, message_id: str, channel: str, now_s: float) -> Memory:
+def refused(
+    memory: Memory, message_id: str, channel: str, now_s: float, *, perhaps: bool = False
+) -> Memory:
     """Return the memory after a failed try of that channel: it is tried again after a growing,
-    capped pause.
+    capped pause. `perhaps`: it may have arrived all the same, and the next try says so.
     """
 
     def once_more(message: Message) -> Message:
@@ -185,7 +208,7 @@ def refused(memory: Memory, message_id: str, channel: str, now_s: float) -> Memo
         pause_s = min(PAUSE_MAX_S, FIRST_PAUSE_S * 2.0 ** min(before, 16))
         return replace(
             message,
-            begun=_without(message.begun, (channel,)),
+            begun=message.begun if perhaps else _without(message.begun, (channel,)),
             refusals={**message.refusals, channel: before + 1},
             not_before_s={**message.not_before_s, channel: now_s + pause_s},
         )

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from services.heartbeat.findings import PageAnswer
+from services.heartbeat.subjects import PageAnswer
 from shared.models.health import Status
 
 ASK_EVERY_S = 5.0
@@ -23,6 +23,16 @@ PATH = "/api/system/health"
 
 def ask_page(base_url: str, timeout_s: float = TIMEOUT_S) -> PageAnswer:
     """Return what the page answers; every failure is an answer with a problem."""
+    try:
+        status, body = _answer(base_url, timeout_s)
+    except (OSError, ValueError, http.client.HTTPException) as failure:
+        return PageAnswer(problem=f"it does not answer ({type(failure).__name__})")
+    if status not in (200, 503):
+        return PageAnswer(problem=f"it answers {status}")
+    return _judged(body)
+
+
+def _answer(base_url: str, timeout_s: float) -> tuple[int, bytes]:
     address = urlsplit(base_url)
     connection = http.client.HTTPConnection(
         address.hostname or "", address.port or 80, timeout=timeout_s
@@ -30,14 +40,9 @@ def ask_page(base_url: str, timeout_s: float = TIMEOUT_S) -> PageAnswer:
     try:
         connection.request("GET", PATH, headers={"User-Agent": "sht-heartbeat"})
         reply = connection.getresponse()
-        body = reply.read(BODY_BYTES_MAX)
-    except (OSError, http.client.HTTPException) as failure:
-        return PageAnswer(problem=f"it does not answer ({type(failure).__name__})")
+        return reply.status, reply.read(BODY_BYTES_MAX)
     finally:
         connection.close()
-    if reply.status not in (200, 503):
-        return PageAnswer(problem=f"it answers {reply.status}")
-    return _judged(body)
 
 
 def _judged(body: bytes) -> PageAnswer:

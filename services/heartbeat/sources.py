@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.heartbeat.findings import Facts
 from services.heartbeat.page_probe import PageProbe
+from services.heartbeat.subjects import Facts
 from shared.clock import Clock
 from shared.config.endpoints import read_dashboard_url
 from shared.config.paths import StatePaths

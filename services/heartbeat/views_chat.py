@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.heartbeat import externals
+from services.heartbeat.rows import rows
+from shared.health.adopted import adopted_words
 from shared.health.judge import Judgement
 
 REPLY_CHARACTERS_MAX = 4_000
@@ -39,6 +42,8 @@ def status_text(judgement: Judgement, stop: str | None) -> str:
     ]
     if stop is not None:
         lines.append(f"EMERGENCY STOP, {stop}")
+    if words := adopted_words(document):
+        lines.append(words)
     lines += [
         f"{name}: {entry.get('status')}, {entry.get('phase')}"
         for name, entry in _services(document)
@@ -63,7 +68,7 @@ def health_text(judgement: Judgement) -> str:
 
 
 def positions_text(bot: Row | None) -> str:
-    """Return each position with gain and stop."""
+    """Return each position with gain and stop, and what is held beside them."""
     if bot is None:
         return NOT_KNOWN
     lines = [
@@ -71,9 +76,11 @@ def positions_text(bot: Row | None) -> str:
         f"now {row.get('current_price')}, {row.get('unrealized_pnl')}; stop "
         f"{row.get('stop_price')} "
         f"{'at the broker' if row.get('stop_confirmed') is True else 'NOT CONFIRMED'}"
-        for row in _rows(bot, "positions")
+        for row in rows(bot, "positions")
     ]
-    return bounded(lines or ["No position."])
+    lines = lines or ["No position of ours."]
+    lines += [f"not ours: {symbol} {words}" for symbol, words in externals.held(bot).items()]
+    return bounded(lines)
 
 
 def pnl_text(bot: Row | None) -> str:
@@ -86,7 +93,7 @@ def pnl_text(bot: Row | None) -> str:
         f"{bot.get('total_trades')} trades: {bot.get('wins')} won, {bot.get('losses')} lost",
     ]
     lines += [
-        f"{row.get('name')}: {_use(row)} of {row.get('limit')}" for row in _rows(bot, "limits")
+        f"{row.get('name')}: {_use(row)} of {row.get('limit')}" for row in rows(bot, "limits")
     ]
     return bounded(lines)
 
@@ -101,7 +108,7 @@ def why_text(bot: Row | None, denials: Sequence[Row]) -> str:
     if bot is None:
         lines = [NOT_KNOWN]
     else:
-        lines = [f"{row.get('state')}: {row.get('reason')}" for row in _rows(bot, "causes")]
+        lines = [f"{row.get('state')}: {row.get('reason')}" for row in rows(bot, "causes")]
         lines = lines or ["Nothing restricts trading."]
     lines += [
         f"denied {row.get('at')} {row.get('side')} {row.get('qty')} {row.get('symbol')}: "
@@ -121,8 +128,3 @@ def _services(document: Row) -> list[tuple[str, Row]]:
     services = document.get("services")
     pairs = services.items() if isinstance(services, Mapping) else ()
     return [(str(name), entry) for name, entry in pairs if isinstance(entry, Mapping)]
-
-
-def _rows(document: Row, name: str) -> list[Row]:
-    rows = document.get(name)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

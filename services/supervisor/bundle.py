@@ -28,6 +28,7 @@ from shared.clock import SystemClock, parse_utc, utc_text
 from shared.config.paths import LogPaths, StatePaths
 
 SCHEMA_VERSION = 1
+EXIT_USAGE = 2
 
 
 def bundle(arguments: argparse.Namespace) -> int:
@@ -36,9 +37,9 @@ def bundle(arguments: argparse.Namespace) -> int:
     clock = SystemClock()
     try:
         window = _window(arguments, state)
-    except ValueError as fault:
-        say(f"--at: {fault}", sys.stderr)
-        return os.EX_USAGE
+    except (ValueError, OverflowError) as fault:
+        say(f"--at, --minutes: {fault}", sys.stderr)
+        return EXIT_USAGE
     env_file = Path(arguments.env_file) if arguments.env_file else None
     redactor = Redactor(configured_secrets(state, env_file))
     parts = {
@@ -52,7 +53,11 @@ def bundle(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out or f"bundle-{made_at:%Y%m%dT%H%M%SZ}.tar.gz")
     try:
         _write(out, clean)
+    except FileExistsError:
+        say(f"{out} exists already", sys.stderr)
+        return 1
     except OSError as fault:
+        out.unlink(missing_ok=True)  # half of it would be taken for the whole
         say(f"{out} cannot be written: {fault.strerror}", sys.stderr)
         return 1
     if _holds_secret(out, redactor):
@@ -65,16 +70,18 @@ def bundle(arguments: argparse.Namespace) -> int:
 
 def _window(arguments: argparse.Namespace, state: StatePaths) -> Window | None:
     """The time around the moment that is named, else around the last incident; None: the end."""
-    text = arguments.at
-    if text is None:
-        incidents = last_health(state.health).get("incidents") or []
-        newest = incidents[-1] if incidents and isinstance(incidents[-1], dict) else {}
-        text = newest.get("at")
-    if not isinstance(text, str):
-        return None
     around = timedelta(minutes=arguments.minutes)
-    at: datetime = parse_utc(text)
-    return Window(utc_text(at - around), utc_text(at + around))
+    at = _last_incident(state) if arguments.at is None else parse_utc(arguments.at)
+    return None if at is None else Window(utc_text(at - around), utc_text(at + around))
+
+
+def _last_incident(state: StatePaths) -> datetime | None:
+    incidents = last_health(state.health).get("incidents") or []
+    newest = incidents[-1] if incidents and isinstance(incidents[-1], dict) else {}
+    try:
+        return parse_utc(newest["at"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _manifest(parts: dict[str, bytes], window: Window | None, made_at: str) -> bytes:

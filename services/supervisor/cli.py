@@ -16,6 +16,8 @@ from services.supervisor.terminal import say
 from shared.errors import SystemFault
 
 DEFAULT_COMMAND = "run"
+UNKNOWN = 4
+"""Of `status` alone: nobody knows how the system is."""
 CLEARABLE = ("stop", "drawdown", "rebuild", "second-writer")
 
 
@@ -53,9 +55,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from services.supervisor.cli_status import status
+    try:
+        from services.supervisor.cli_status import status
 
-    return status(arguments)
+        return status(arguments)
+    except Exception as failure:  # whatever it was: with 1 a probe would read it as DEGRADED
+        say(f"status failed: {type(failure).__name__}: {failure}", sys.stderr)
+        return UNKNOWN
 
 
 def _stop(arguments: argparse.Namespace) -> int:
@@ -134,7 +140,10 @@ def build_parser() -> argparse.ArgumentParser:
     def add(
         name: str, action: Callable[[argparse.Namespace], int], text: str
     ) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, parents=[folders], help=text, description=text)
+        # A flag that is half typed must not close a position.
+        command = commands.add_parser(
+            name, parents=[folders], help=text, description=text, allow_abbrev=False
+        )
         command.set_defaults(action=action)
         return command
 
@@ -183,7 +192,7 @@ def _add_looking(add: _Add) -> None:
     bundle.add_argument("--minutes", type=float, default=15.0, help="around it (15)")
     bundle.add_argument("--json", action="store_true", help="print what was packed as JSON")
     completion = add("completion", _completion, "print the script that completes our words")
-    completion.add_argument("shell", choices=("bash", "zsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def _add_orders(add: _Add) -> None:
@@ -224,3 +233,7 @@ def main(words: Sequence[str]) -> int:
     except SystemFault as fault:
         say(str(fault), sys.stderr)
         return fault.exit_code
+    except OSError as failure:
+        # Somebody else's folder, a broken disk: a sentence says more than a traceback.
+        say(f"{arguments.command}: {failure}", sys.stderr)
+        return os.EX_TEMPFAIL if action in (_order, _check) else 1

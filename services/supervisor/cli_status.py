@@ -19,6 +19,7 @@ from services.supervisor.terminal import (
 from shared.clock import SystemClock
 from shared.config.paths import StatePaths
 from shared.errors import SystemFault
+from shared.health.adopted import adopted_words
 from shared.health.judge import EXIT_UNBELIEVABLE, Judgement, judge_document
 from shared.models.health import SCHEMA_VERSION
 from shared.persistence.atomic_file import Missing, read_document
@@ -72,4 +73,6 @@ def _show(judgement: Judgement) -> None:
         say(f"CHAOS: {printable(document['chaos_mode'])} breaks this system on purpose")
     trading = f"{document.get('trading_state')} ({document.get('trading_state_cause')})"
     say(f"Mode: {printable(document.get('mode'))}  Trading: {printable(trading)}")
+    if words := adopted_words(document):
+        say(words)
     say(verdict_table(document, colour=colour))

@@ -1,6 +1,7 @@
-"""`completion bash|zsh`: the script that a shell loads to complete our command line.
+"""`completion bash|zsh|fish`: the script that a shell loads to complete our command line.
 
     source <(python deploy_supervisor.py completion bash)
+    python deploy_supervisor.py completion fish | source
 
 It also defines `trader`, so that there is a word to complete after. Made from the parser, so
 that no command or option can be forgotten.
@@ -12,7 +13,8 @@ import argparse
 import shlex
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.supervisor.launch import REPOSITORY
@@ -58,6 +60,41 @@ compdef _trader trader
 """
 
 
+_FISH = """\
+function trader
+  {python} {program} $argv
+end
+function __trader_words
+  set -l words (commandline -opc)
+  if test (count $words) -le 1
+    printf '%s\\n' {commands}
+    return
+  end
+  switch $words[2]
+{cases}
+  end
+end
+complete -c trader -a '(__trader_words)'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shell:
+    """How one shell writes our words."""
+
+    template: str
+    case: str
+    quotes: bool
+    """Whether a list of words is one quoted text, not so many words."""
+
+
+_SHELLS = {
+    "bash": _Shell(_BASH, "      {name}) found={after} ;;", quotes=True),
+    "zsh": _Shell(_ZSH, "      {name}) found=({after}) ;;", quotes=False),
+    "fish": _Shell(_FISH, "    case {name}\n      printf '%s\\n' {after}", quotes=False),
+}
+
+
 def completion(arguments: argparse.Namespace) -> int:
     """Print the script of the shell; 0."""
     from services.supervisor.cli import build_parser
@@ -98,20 +135,17 @@ def service_names() -> tuple[str, ...]:
 
 def script(shell: str, words: Mapping[str, list[str]]) -> str:
     """Return the script."""
-    plain = shell == "zsh"
-    cases = "\n".join(
-        f"      {name}) found={_listed(after, in_array=plain)} ;;" for name, after in words.items()
-    )
-    commands = " ".join(words) if plain else shlex.quote(" ".join(words))
-    template = _ZSH if plain else _BASH
-    return template.format(
+    written = _SHELLS[shell]
+
+    def listed(some: Iterable[str]) -> str:
+        text = " ".join(some)
+        return shlex.quote(text) if written.quotes else text
+
+    return written.template.format(
         python=shlex.quote(sys.executable),
         program=shlex.quote(str(REPOSITORY / "deploy_supervisor.py")),
-        commands=commands,
-        cases=cases,
+        commands=listed(words),
+        cases="\n".join(
+            written.case.format(name=name, after=listed(after)) for name, after in words.items()
+        ),
     )
-
-
-def _listed(words: list[str], *, in_array: bool) -> str:
-    text = " ".join(words)
-    return f"({text})" if in_array else shlex.quote(text)

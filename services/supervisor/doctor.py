@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from services.supervisor.doctor_checks import CHECKS, Complaint, Patient
@@ -33,12 +34,30 @@ def doctor(arguments: argparse.Namespace) -> int:
         is_running=ControlClient(state, timeout_s=5.0).is_alive(),
         now=SystemClock().utc_now(),
     )
-    found = {name: tuple(check(patient)) for name, check in CHECKS.items()}
+    found = {name: looked_at(check, patient) for name, check in CHECKS.items()}
     if arguments.json:
         say(json.dumps(_as_document(found), indent=2))
     else:
         _show(found)
     return 1 if any(found.values()) else 0
+
+
+def looked_at(
+    check: Callable[[Patient], Iterable[Complaint]], patient: Patient
+) -> tuple[Complaint, ...]:
+    """Return what one check complains of. One that cannot look says so and keeps no other back:
+    where doctor is asked, things are broken.
+    """
+    found: list[Complaint] = []
+    try:
+        found.extend(check(patient))
+    except OSError as failure:
+        mend = "look at rights and disk there, and ask again as the user who runs the system"
+        found.append(Complaint(f"could not be looked at: {failure}", mend))
+    except Exception as failure:  # whatever it was, the other checks must go on
+        what = f"could not be looked at: {type(failure).__name__}: {failure}"
+        found.append(Complaint(what, "report this"))
+    return tuple(found)
 
 
 def _env_file(named: str | None) -> Path:

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.supervisor.dependencies import missing_packages
 from services.supervisor.doctor_kernel import is_clock_unsynchronised, memory_free_bytes
+from services.supervisor.launch import REPOSITORY
 from services.supervisor.processes import open_process
 from shared.config.paths import StatePaths
 from shared.errors import SystemFault
+from shared.persistence.emergency_stop import EmergencyStopFile
 
 DISK_FREE_BYTES_MIN = 500_000_000
 INODES_FREE_MIN = 1_000
@@ -25,7 +28,9 @@ MEMORY_FREE_BYTES_MIN = 400_000_000
 OPEN_FILES_MIN = 1_024
 AHEAD_MAX = timedelta(minutes=1)
 DEFAULT_PORT = 8000
+DEFAULT_ENV_FILE = REPOSITORY / ".env"
 BARS = "*_1min.csv"
+MARKET_ZONE = "America/New_York"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,10 @@ def settings(patient: Patient) -> Iterator[Complaint]:
         return
     from shared.config.settings import load_settings
 
+    # Without a .env of its own the default settings are meant; a file that was named must exist.
+    is_absent = patient.env_file == DEFAULT_ENV_FILE and not patient.env_file.exists()
     try:
-        load_settings(env_file=patient.env_file if patient.env_file.exists() else None)
+        load_settings(env_file=None if is_absent else patient.env_file)
     except SystemFault as fault:
         yield Complaint(str(fault), "python deploy_supervisor.py check names each with its mend")
 
@@ -77,14 +84,20 @@ def secrets_file(patient: Patient) -> Iterator[Complaint]:
         mode = patient.env_file.stat().st_mode
     except OSError:
         return
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
         name = patient.env_file.name
         yield Complaint(f"{name} may be read by others", f"chmod 600 {patient.env_file}")
 
 
 def folders(patient: Patient) -> Iterator[Complaint]:
     """Folders that are missing their rights, and files in them that belong to somebody else."""
+    run = patient.state.run
+    if run.exists() and not run.is_dir():
+        yield Complaint(f"{run} is no folder", "move it away; it is made anew")
     for name, folder in (("STATE_DIR", patient.state.root), ("LOG_DIR", patient.log_dir)):
+        if folder.is_symlink() and not folder.exists():
+            yield Complaint(f"{folder} is a link that leads nowhere", f"mend it, or set {name}")
+            continue
         if not folder.exists():
             parent = next(one for one in folder.parents if one.exists())
             if not os.access(parent, os.W_OK | os.X_OK):
@@ -97,14 +110,47 @@ def folders(patient: Patient) -> Iterator[Complaint]:
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             yield Complaint(f"{folder} cannot be written", f"chmod u+rwx {folder}")
             continue
-        strangers = [
-            path.name
-            for path in sorted(folder.iterdir())
-            if path.lstat().st_uid != os.geteuid() or path.is_symlink()
-        ]
+        strangers = [path.name for path in sorted(folder.iterdir()) if _is_strange(path)]
         if strangers:
             mend = f"chown them to this user; replace links by files (in {folder})"
             yield Complaint(f"not ours, or links: {', '.join(strangers[:10])}", mend)
+
+
+def _is_strange(path: Path) -> bool:
+    """Whether it is of somebody else or a link; what is gone a moment later is neither."""
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return False
+    return there.st_uid != os.geteuid() or stat.S_ISLNK(there.st_mode)
+
+
+def waiting(patient: Patient) -> Iterator[Complaint]:
+    """What only a person ends: an emergency stop, files that were set aside, orders that nobody
+    took up.
+    """
+    if not patient.state.root.is_dir():
+        return
+    note = EmergencyStopFile(patient.state.emergency_stop).read()
+    if note is not None:
+        mend = "settle its reason, then python deploy_supervisor.py clear-stop --approver A"
+        yield Complaint(f"an emergency stop is set by {note.by}: {note.reason}", mend)
+    aside = sorted(path.name for path in patient.state.root.glob("*.corrupt.*"))
+    if aside:
+        mend = "python deploy_supervisor.py bundle for a developer, then move them away"
+        yield Complaint(f"damaged files were set aside: {', '.join(aside[:10])}", mend)
+    asked = sorted(path.stem for path in patient.state.commands.glob("*.json"))
+    if asked and not patient.is_running:
+        mend = "they expire by themselves; give the command again once the system runs"
+        yield Complaint(f"commands that nobody took up: {', '.join(asked[:10])}", mend)
+
+
+def zone(_: Patient) -> Iterator[Complaint]:
+    """The time zone of the market, by which days and quiet hours are told."""
+    try:
+        ZoneInfo(MARKET_ZONE)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        yield Complaint(f"this machine does not know {MARKET_ZONE}", "make run (package tzdata)")
 
 
 def disk(patient: Patient) -> Iterator[Complaint]:
@@ -179,7 +225,7 @@ def ports(patient: Patient) -> Iterator[Complaint]:
     wanted = {"DASHBOARD_PORT": patient.setting("DASHBOARD_PORT") or str(DEFAULT_PORT)}
     wanted["SIM_PORT"] = patient.setting("SIM_PORT")
     for name, text in wanted.items():
-        if not text.isdigit() or not 0 < int(text) < 65_536:
+        if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
             continue
         place = host if name == "DASHBOARD_PORT" else "127.0.0.1"
         try:
@@ -195,11 +241,18 @@ def bars(patient: Patient) -> Iterator[Complaint]:
     named = patient.setting("SIM_REPLAY")
     if not named:
         return
-    path = Path(named).expanduser()
+    path = _of_user(named)
     if not path.exists():
         yield Complaint(f"SIM_REPLAY names {named}, which is not there", "name a folder of bars")
     elif path.is_dir() and not any(path.glob(BARS)):
         yield Complaint(f"{named} holds no {BARS}", "put <SYMBOL>_1min.csv files there")
+
+
+def _of_user(named: str) -> Path:
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:  # `~nobody-of-this-name`
+        return Path(named)
 
 
 def kernel(_: Patient) -> Iterator[Complaint]:
@@ -219,8 +272,10 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Complaint]]] = {
     "settings": settings,
     "secrets file": secrets_file,
     "folders": folders,
+    "waiting": waiting,
     "disk": disk,
     "clock": clock,
+    "time zone": zone,
     "pid files": pid_files,
     "ports": ports,
     "bars": bars,

@@ -15,18 +15,26 @@ NAME_WIDTH, STATUS_WIDTH, PHASE_WIDTH = 14, 9, 9
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line; a closed terminal must never end a supervisor."""
-    out = sys.stdout if stream is None else stream
+    out: TextIO | None = sys.stdout if stream is None else stream
+    if out is None:
+        return  # begun without one: `>&-`
     try:
-        out.write(text + "\n")
+        out.write(_speakable(text, out) + "\n")
         out.flush()
     except (OSError, ValueError):
         return
 
 
-def colours_wanted(stream: TextIO) -> bool:
+def _speakable(text: str, stream: TextIO) -> str:
+    """What the stream cannot spell is written by its number; the words around it must be read."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def colours_wanted(stream: TextIO | None) -> bool:
     """Whether the stream is a terminal whose owner did not refuse colour."""
     try:
-        return stream.isatty() and not os.environ.get("NO_COLOR")
+        return stream is not None and stream.isatty() and not os.environ.get("NO_COLOR")
     except ValueError:
         return False
 
@@ -64,7 +72,8 @@ def verdict_table(document: Mapping[str, Any], *, colour: bool) -> str:
         f"{'PID':>7} {'RESTARTS':>8}  REASON"
     )
     lines = [head]
-    for name, service in document["services"].items():
+    for name, entry in document["services"].items():
+        service = entry if isinstance(entry, Mapping) else {"reason": "unreadable"}
         pid = service.get("pid")
         lines.append(
             f"{printable(name):<{NAME_WIDTH}} "

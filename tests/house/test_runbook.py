@@ -7,7 +7,7 @@ import re
 import pytest
 
 from services.dashboard.runbook import parts
-from services.heartbeat.findings import ALERT_ANCHORS
+from services.heartbeat.subjects import ALERT_ANCHORS
 from services.supervisor.cli import build_parser
 from services.supervisor.failed_start import NEXT_ACTION as FAILED_START
 from shared.errors import EXIT_ALREADY_RUNNING, EXIT_CANNOT_WRITE, EXIT_CODES

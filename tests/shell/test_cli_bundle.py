@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from services.supervisor.bundle_secrets import Redactor
-from tests.support.system import Finished, deploy
+from tests.support.system import DEPLOY, Finished, deploy
 
 pytestmark = pytest.mark.integration
 
@@ -31,6 +35,9 @@ HIDDEN = [
     "0b1c2d3e-ping-of-the-bundle",
     "token-made-at-first-start",
     "simulated-secret-key",
+    "token-of-the-running-one",
+    "misspelt-secret-of-the-file",
+    "older-secret-in-the-environment",
 ]
 AT = "2026-11-20T18:00:00.000Z"
 
@@ -47,14 +54,14 @@ def spellings(secret: str) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state and a log folder into which every secret has leaked in every spelling."""
     base = tmp_path_factory.mktemp("house")
     run = base / "state" / "run"
     run.mkdir(parents=True)
     (run / "dashboard.token").write_text("token-made-at-first-start\n")
     (run / "endpoints.json").write_text(
-        json.dumps({"exchange_key_id": "SIMKEY-OF-BUNDLE", "exchange_secret_key": HIDDEN[-1]})
+        json.dumps({"exchange_key_id": "SIMKEY-OF-BUNDLE", "exchange_secret_key": HIDDEN[-4]})
     )
     leaks = b" ".join(form for secret in HIDDEN for form in spellings(secret))
     incident = {"at": AT, "service": "trading-bot"}
@@ -72,15 +79,24 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env_file.write_text(
         "TRADING_MODE=paper\n"
         + "".join(f"{name}='{value}'\n" for name, value in SECRETS.items() if "'" not in value)
+        + f"APCA_API_SECRET={HIDDEN[-2]}\n"
     )
     env_file.chmod(0o600)
-    return base
+    waits = [sys.executable, "-c", "input()"]
+    environ = {**os.environ, "UW_API_TOKEN": HIDDEN[-3]}
+    with subprocess.Popen(waits, env=environ, stdin=subprocess.PIPE) as running:
+        (run / "trading-bot.pid").write_text(f"{running.pid}\n")
+        yield base
+        running.kill()
 
 
 def bundled(house: Path, name: str, *words: str) -> tuple[Finished, dict[str, bytes]]:
     """Run the command; how it ended and what it packed."""
     out = house / name
-    quoted = {"APCA_API_SECRET_KEY": SECRETS["APCA_API_SECRET_KEY"]}
+    quoted = {
+        "APCA_API_SECRET_KEY": SECRETS["APCA_API_SECRET_KEY"],
+        "MY_BROKER_PASSWORD": HIDDEN[-1],
+    }
     words = ("bundle", "--out", str(out), "--env-file", str(house / ".env"), *words)
     done = deploy(house, *words, settings=quoted)
     with tarfile.open(out) as archive:
@@ -153,6 +169,31 @@ def test_bundle_when_the_file_exists_writes_nothing_over_it(house: Path) -> None
     done = deploy(house, "bundle", "--out", str(house / "there.tar.gz"))
     assert done.code == 1
     assert (house / "there.tar.gz").read_bytes() == b"evidence"
+
+
+def test_bundle_when_the_disk_is_full_leaves_no_half_of_one(house: Path) -> None:
+    """Half an archive would be taken for the whole, and keep the next one from its name."""
+    out = house / "half.tar.gz"
+    limited = 'ulimit -f 1; exec "$@"'
+    folders = ["--state-dir", str(house / "state"), "--log-dir", str(house / "logs")]
+    words = [sys.executable, "-B", str(DEPLOY), "bundle", "--out", str(out), *folders]
+    command = ["bash", "-c", limited, "bash", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--at", "yesterday"), ("--minutes", "nan"), ("--minutes", "1e300")]
+)
+def test_bundle_when_its_arguments_mean_nothing_says_so_as_wrong_usage(
+    words: tuple[str, str], house: Path
+) -> None:
+    """2 as everywhere, and no traceback."""
+    done = deploy(house, "bundle", "--out", str(house / "none.tar.gz"), *words)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
 
 
 def test_redactor_when_a_secret_is_part_of_another_leaves_nothing_of_the_longer() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.supervisor.cli import main
+from services.supervisor.doctor import looked_at
 from services.supervisor.doctor_checks import CHECKS, Complaint, Patient
 from shared.config.paths import StatePaths
 from tests.support.dashboard import free_port
@@ -20,6 +23,23 @@ from tests.support.dashboard import free_port
 pytestmark = pytest.mark.integration
 
 Break = Callable[[Path], object]
+
+
+def replaced(folder: Path, by: Callable[[Path], object]) -> None:
+    """Something else stands where the folder was."""
+    shutil.rmtree(folder)
+    by(folder)
+
+
+def leading_nowhere(path: Path) -> None:
+    """A link to itself."""
+    path.symlink_to(path)
+
+
+def commanded(folder: Path) -> None:
+    """A command lies there."""
+    folder.mkdir()
+    (folder / "7.json").touch()
 
 
 @pytest.fixture
@@ -67,6 +87,21 @@ def test_check_when_all_is_sound_complains_of_nothing(name: str, patient: Patien
             lambda base: (base / "state/run/dashboard.pid").write_text("no pid\n"),
             "dashboard",
         ),
+        ("pid files", lambda base: (base / "state/run/bot.pid").write_text("9" * 999), "bot"),
+        ("pid files", lambda base: (base / "state/run/page.pid").mkdir(), "page"),
+        ("settings", lambda base: (base / ".env").unlink(), "does not exist"),
+        ("settings", lambda base: (base / ".env").write_bytes(b"\xff\xfe"), "not UTF-8"),
+        (
+            "settings",
+            lambda base: (base / ".env").write_text("MAX_OPEN_POSITION=3\n"),
+            "no setting",
+        ),
+        ("folders", lambda base: replaced(base / "state", Path.touch), "is no folder"),
+        ("folders", lambda base: replaced(base / "state/run", Path.touch), "run is no folder"),
+        ("folders", lambda base: replaced(base / "logs", leading_nowhere), "leads nowhere"),
+        ("waiting", lambda base: (base / "state/emergency_stop").touch(), "stop is set"),
+        ("waiting", lambda base: (base / "state/health.json.corrupt.1").touch(), "set aside"),
+        ("waiting", lambda base: commanded(base / "state/commands"), "nobody took up: 7"),
     ],
 )
 def test_check_when_something_is_broken_names_it(
@@ -122,6 +157,46 @@ def test_clock_when_set_back_behind_our_own_files_says_so(patient: Patient) -> N
     early = replace(patient, now=patient.now - timedelta(hours=1))
     assert any("from the future" in one.fault for one in found("clock", early))
     assert not any("from the future" in one.fault for one in found("clock", patient))
+
+
+def test_check_when_it_cannot_look_says_so_and_ends_no_other(patient: Patient) -> None:
+    """Rights that are missing and bugs of our own are complaints, not the end of doctor."""
+
+    def forbidden(_: Patient) -> Iterator[Complaint]:
+        yield Complaint("seen before", "mend")
+        raise PermissionError(13, "Permission denied", "/data/state")
+
+    def broken(_: Patient) -> Iterator[Complaint]:
+        raise RuntimeError("a bug")
+        yield
+
+    before, after = looked_at(forbidden, patient)
+    assert before.fault == "seen before"
+    assert "Permission denied" in after.fault
+    (bug,) = looked_at(broken, patient)
+    assert bug == Complaint("could not be looked at: RuntimeError: a bug", "report this")
+
+
+def test_folders_when_files_come_and_go_meanwhile_are_still_looked_through(
+    patient: Patient,
+) -> None:
+    """A running system renames temporary files all the time."""
+    over = threading.Event()
+
+    def churn() -> None:
+        while not over.is_set():
+            path = patient.state.root / "health.json.tmp"
+            path.touch()
+            path.unlink()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for _ in range(300):
+            assert found("folders", patient) == []
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_doctor_when_asked_for_json_gives_each_check_and_its_exit_code(

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from services.heartbeat.alerts import SILENCE_MAX_S, PeopleAddress, PeopleChannel
-from services.heartbeat.findings import Severity
 from services.heartbeat.loop import turn_s
 from services.heartbeat.outbox import Message
+from services.heartbeat.subjects import Severity
+from shared.clock import SystemClock
 from shared.errors import EXIT_CODES, FailureClass
 from tests.support.dashboard import ROOT, environment, until
 from tests.support.heartbeat import (
@@ -201,13 +202,13 @@ def test_receiver_when_it_dribbles_without_end_is_said_and_the_loop_goes_on(
     with dribbling_receiver() as port:
         heard = threading.Event()
         address = PeopleAddress("people-1", "address 1", f"json://127.0.0.1:{port}/")
-        channel = PeopleChannel(address, heard)
+        channel = PeopleChannel(address, heard, SystemClock())
         channel.start()
         message = Message("alert-1", "title", "body", Severity.PAGE, ("people-1",))
         channel.offer(message, now_s=100.0)
         assert channel.trouble(100.0 + SILENCE_MAX_S) == ""
         assert channel.trouble(101.0 + SILENCE_MAX_S) == "address 1 has not answered for 61 s"
-        assert channel.results() == ()
+        assert channel.results(101.0 + SILENCE_MAX_S) == ()
 
 
 def test_ping_when_receiver_dribbles_without_end_is_given_up(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from services.heartbeat.findings import PageAnswer
 from services.heartbeat.large_trades import Place, look
 from services.heartbeat.loop import Loop
 from services.heartbeat.page_probe import ask_page
+from services.heartbeat.subjects import PageAnswer
 from shared.clock import SystemClock
 from shared.config.settings import load_settings
 from tests.support import documents as sample
@@ -258,6 +258,19 @@ def test_large_trade_when_its_order_fills_in_parts_is_told_once(tmp_path: Path) 
     assert [one.title for one in said] == ["[SIM] LARGE TRADE buy 40 AAPL at 150"]
     assert said[0].severity == "info"
     assert look(path, place, LIMIT, "SIM") == (place, ())
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "1e-999999", "NaN", "-Infinity", "", "ten"])
+def test_large_trade_when_its_amounts_are_absurd_is_none_and_ends_nothing(
+    amount: str, tmp_path: Path
+) -> None:
+    """One damaged line must not end the watcher, and its place is behind it afterwards."""
+    path = tmp_path / "orders.jsonl"
+    path.write_text(fill_line("odd", amount, amount) + fill_line("big", "40", "150"))
+    place, said = look(path, Place(path.stat().st_ino, 0), LIMIT, "SIM")
+    assert [one.title for one in said] == ["[SIM] LARGE TRADE buy 40 AAPL at 150"]
+    assert place is not None
+    assert place.offset == path.stat().st_size
 
 
 def test_large_trade_when_the_limit_is_not_known_waits_and_loses_none(tmp_path: Path) -> None:

@@ -33,12 +33,18 @@ CODE = re.compile(r"/yes (\d{4})")
 class House:
     """A running chat over a state folder, and a holder of the trading lock that obeys."""
 
-    def __init__(self, folder: Path, telegram: LocalTelegram, token: str = TOKEN) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        telegram: LocalTelegram,
+        token: str = TOKEN,
+        clock: SystemClock | None = None,
+    ) -> None:
         self.state = StatePaths(folder / "state")
         self.logs = LogPaths(folder / "logs")
         self.state.root.mkdir(parents=True, exist_ok=True)
         self.telegram = telegram
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.spool = CommandSpool(self.state, self.clock)
         self.done: list[Command] = []
         self.may_answer = threading.Event()
@@ -66,10 +72,10 @@ class House:
         """The commands that reached the holder."""
         return [command.command.value for command in self.done]
 
-    def write_status(self) -> None:
+    def write_status(self, **changed: Any) -> None:
         """A fresh bot_status.json."""
-        now, clock = datetime.now(UTC), self.clock
-        status = sample.bot_status(now=now, boot_id=clock.boot_id(), boottime_s=clock.boottime_s())
+        stamps = {"boot_id": self.clock.boot_id(), "boottime_s": self.clock.boottime_s()}
+        status = sample.bot_status(now=datetime.now(UTC), **{**stamps, **changed})
         put(self.state.bot_status, status)
 
 
@@ -217,7 +223,7 @@ def test_command_when_it_cannot_be_confirmed_waits_and_is_then_done_once(tmp_pat
         telegram.takes_confirmations = False
         telegram.say("/pause once")
         house.chat.start()
-        until(lambda: len(telegram.offsets) >= 3, "not asked again")
+        until(lambda: len(telegram.calls) >= 4, "not asked again")
         assert house.names() == []
         telegram.takes_confirmations = True
         assert house.telegram.replies(1) == ["pause: done. So be it."]

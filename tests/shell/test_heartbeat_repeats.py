@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from services.heartbeat.findings import Severity
 from services.heartbeat.loop import Loop
 from services.heartbeat.memory_document import as_document
 from services.heartbeat.outbox import LOG, PERHAPS_TOLD, Memory, Message
+from services.heartbeat.subjects import Severity
 from shared.clock import SystemClock
 from shared.config.settings import load_settings
 from shared.telemetry.notify import Notifier

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from services.heartbeat import memory_document, outbox
-from services.heartbeat.findings import Facts, PageAnswer, Severity
 from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.plan import Alert, Kind, Moment, Trouble, make_plan
 from services.heartbeat.quiet import is_quiet
+from services.heartbeat.subjects import Facts, PageAnswer, Severity
 from tests.support import documents as sample
 from tests.support.heartbeat_story import START_S, judged
 
@@ -29,7 +29,7 @@ def limit(name: str, used_pct: float) -> dict[str, Any]:
 
 def bot(**changed: Any) -> dict[str, Any]:
     """The bot's numbers on a good day, with changes."""
-    return sample.bot_status(**{"limits": [], **changed})
+    return sample.bot_status(**{"limits": [], "external_positions": [], **changed})
 
 
 def cause(name: str) -> dict[str, str]:
@@ -57,6 +57,8 @@ class Watch:
         return said
 
 
+STRANGER = {"symbol": "TSLA", "qty": "7.5", "market_value": "1800.00", "protected_qty": "0",
+            "stop_price": None}  # fmt: skip
 GOOD = Facts(bot=bot(), page=WELL)
 KINDS: dict[str, tuple[Facts, dict[str, Any], Severity]] = {
     "position size": (Facts(bot(limits=[limit("largest_position", 101)])), {}, Severity.WARN),
@@ -70,6 +72,12 @@ KINDS: dict[str, tuple[Facts, dict[str, Any], Severity]] = {
     "contract drift": (Facts(bot(causes=[cause("contracts")])), {}, Severity.PAGE),
     "emergency stop": (Facts(bot(), stop="set by ann: I smell smoke"), {}, Severity.PAGE),
     "dashboard page": (Facts(bot(), page=PageAnswer("it does not answer")), {}, Severity.WARN),
+    "external shares of TSLA": (Facts(bot(external_positions=[STRANGER])), {}, Severity.INFO),
+    "external protection": (
+        Facts(bot()),
+        {"services": {"trading-bot": {"metrics": {"external_uncovered": 1.0}}}},
+        Severity.WARN,
+    ),
     "restart loop of dashboard": (
         Facts(bot()),
         {"services": {"dashboard": {"failures_in_window": 3}}},
@@ -96,7 +104,9 @@ def test_each_kind_when_it_begins_and_ends_is_said_once_and_once(subject: str) -
     assert watch.troubles == {}
 
 
-@pytest.mark.parametrize("subject", ["daily loss", "protection", "contract drift"])
+@pytest.mark.parametrize(
+    "subject", ["daily loss", "protection", "contract drift", "external shares of TSLA"]
+)
 def test_trouble_when_the_bot_falls_silent_is_neither_over_nor_repeated(subject: str) -> None:
     """Without fresh numbers nobody may conclude that all is well."""
     facts, health, _ = KINDS[subject]
@@ -134,6 +144,36 @@ def test_daily_loss_when_it_grows_from_near_to_reached_says_worse() -> None:
     watch.play(20, Facts(bot(limits=[limit("daily_loss", 85)]), page=WELL))
     said = watch.play(20, Facts(bot(limits=[limit("daily_loss", 100)]), page=WELL))
     assert [(one.kind, one.severity) for one in said] == [(Kind.WORSE, Severity.PAGE)]
+
+
+def test_external_shares_when_they_stay_for_days_are_told_once_and_by_name() -> None:
+    """They may rightly stay: no reminder. Another symbol is another news."""
+    watch = Watch()
+    (told,) = watch.play(60, Facts(bot(external_positions=[STRANGER]), page=WELL))
+    assert "7.5, worth 1800.00, 0 of them with a stop" in told.body
+    for _ in range(48):
+        watch.now_s += 3_600
+        assert watch.play(1, Facts(bot(external_positions=[STRANGER]), page=WELL)) == []
+    both = [STRANGER, {**STRANGER, "symbol": "F"}]
+    (more,) = watch.play(60, Facts(bot(external_positions=both), page=WELL))
+    assert more.subject == "external shares of F"
+
+
+def test_adopted_shares_when_the_bot_falls_silent_are_neither_covered_nor_forgotten() -> None:
+    """Names come from its numbers, the promise from its beat; without a word of it none ends."""
+    uncovered = {"trading-bot": {"metrics": {"external_uncovered": 1.0}}}
+    facts = Facts(bot(external_positions=[STRANGER]), page=WELL)
+    watch = Watch()
+    said = {one.subject: one.body for one in watch.play(60, facts, services=uncovered)}
+    assert (
+        "1 adopted external position lacks a stop for every share: TSLA"
+        in (said["external protection"])
+    )
+    starting = {"trading-bot": {"status": "DEGRADED", "phase": "starting", "metrics": {}}}
+    said = {one.subject: one.body for one in watch.play(60, facts, services=starting)}
+    assert "external protection" not in said
+    ends = {one.subject for one in watch.play(30, facts) if one.kind is Kind.RECOVERED}
+    assert ends == {"trading-bot", "external protection"}
 
 
 def test_fresh_position_when_its_stop_is_confirmed_in_time_says_nothing() -> None:
@@ -190,6 +230,12 @@ def test_page_when_it_tells_another_verdict_for_long_is_unsound() -> None:
         (datetime(2026, 11, 21, 11, 59, tzinfo=UTC), True),
         (datetime(2026, 11, 21, 12, 0, tzinfo=UTC), False),
         (datetime(2026, 7, 21, 2, 0, tzinfo=UTC), True),
+        (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), True),
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), True),
+        (datetime(2026, 11, 1, 11, 59, tzinfo=UTC), True),
+        (datetime(2026, 11, 1, 12, 0, tzinfo=UTC), False),
+        (datetime(2027, 3, 14, 10, 59, tzinfo=UTC), True),
+        (datetime(2027, 3, 14, 11, 0, tzinfo=UTC), False),
     ],
 )
 def test_quiet_hours_are_those_of_new_york_in_winter_and_summer(at: datetime, quiet: bool) -> None:

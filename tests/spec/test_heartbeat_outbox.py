@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from services.heartbeat import memory_document, outbox
-from services.heartbeat.findings import Severity
 from services.heartbeat.outbox import LOG, Memory
 from services.heartbeat.ping import LastPing, is_due, ping_address, ping_word
 from services.heartbeat.plan import (
     Alert,
     Kind,
 )
+from services.heartbeat.subjects import Severity
 from shared.errors import SchemaFault
 from shared.health.judge import judge_document
 from tests.support.documents import BOOT_ID

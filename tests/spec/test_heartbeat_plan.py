@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.heartbeat.findings import Severity
 from services.heartbeat.plan import (
+    CLOSE_AFTER_MAX_S,
     CLOSE_AFTER_S,
     REMINDERS_MAX,
     Alert,
     Kind,
 )
+from services.heartbeat.subjects import Severity
 from shared.health.judge import judge_document
 from tests.support.documents import BOOT_ID, health_bytes
 from tests.support.heartbeat_story import DEGRADED, FAILED, PARKED, START_S, Story, judged, kinds
@@ -158,8 +159,10 @@ def test_plan_for_any_history_alternates_open_and_recovered(history: list[str]) 
     leaves no trouble behind.
     """
     story = Story()
-    for word in (*history, *["OK"] * 10):
-        if word == "SILENT":
+    for word in (*history, "OK", "LATER", "OK"):
+        if word == "LATER":
+            story.now_s += CLOSE_AFTER_MAX_S
+        elif word == "SILENT":
             story.step(judge_document(None, boot_id=BOOT_ID, boottime_s=story.now_s))
         else:
             reason = {"overall": word, "code": word, "reason": "r"}

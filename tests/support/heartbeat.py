@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,12 +83,15 @@ def running_heartbeat(folder: Path, **more: str) -> Iterator[Heart]:
 
 @dataclass
 class Receiver:
-    """A local HTTP server that keeps what it was sent; `status` is what it answers."""
+    """A local HTTP server that keeps what it was sent; `status` is what it answers, and `before`
+    what happens before it does.
+    """
 
     port: int = 0
     status: int = 200
     paths: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    before: Callable[[], object] = bool
 
 
 @contextmanager
@@ -103,9 +106,11 @@ def listening_receiver(status: int = 200) -> Iterator[Receiver]:
                 receiver.paths.append(self.path)
                 if raw:
                     receiver.bodies.append(json.loads(raw))
-            self.send_response(receiver.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            receiver.before()
+            with suppress(OSError):
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
         do_GET = _keep  # noqa: N815  the library's own spelling
         do_POST = _keep  # noqa: N815  the library's own spelling

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.heartbeat.plan import (
     Alert,
+    End,
     Moment,
     Trouble,
     make_plan,
@@ -37,6 +38,7 @@ class Story:
     def __init__(self) -> None:
         self.now_s = START_S
         self.troubles: dict[str, Trouble] = {}
+        self.ends: dict[str, End] = {}
         self.said: list[Alert] = []
 
     def play(self, seconds: float, **changed: Any) -> list[Alert]:
@@ -48,8 +50,9 @@ class Story:
 
     def step(self, judgement: Judgement) -> list[Alert]:
         """One look, then a second passes."""
-        plan = make_plan(judgement, self.troubles, Moment(self.now_s, f"t={self.now_s:.0f}"))
-        self.troubles = dict(plan.troubles)
+        now = Moment(self.now_s, f"t={self.now_s:.0f}")
+        plan = make_plan(judgement, self.troubles, now, ends=self.ends)
+        self.troubles, self.ends = dict(plan.troubles), dict(plan.ends)
         self.said += plan.alerts
         self.now_s += 1.0
         return list(plan.alerts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,19 +33,28 @@ class LocalTelegram:
     """So many calls are still answered 502."""
     takes_confirmations: bool = True
     """Whether a poll that does not wait, which only confirms, is answered at all."""
+    lose_confirmations: int = 0
+    """So many of them are still obeyed, and their answers lost."""
+    busy_s: float = 0.0
+    """The next message is refused with 429: come back after so long."""
+    calls: list[tuple[str, float]] = field(default_factory=list)
+    """Each method that was called, and when (monotonic)."""
     number: int = 700_000_000
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def say(self, text: str, chat_id: int = CHAT_ID, age_s: int = 0, key: str = "message") -> None:
-        """A person writes to the bot."""
+    def say(
+        self, text: str, chat_id: int = CHAT_ID, age_s: int = 0, key: str = "message", **by: Any
+    ) -> None:
+        """A person writes to the bot; `by` changes who, `type` in it the kind of the chat."""
         with self.changed:
             self.number += 1
             command = text.partition(" ")[0]
-            person = {"id": 99, "is_bot": False, "first_name": "Ann", "username": "ann"}
+            kind = by.pop("type", "private")
+            person = {"id": 99, "is_bot": False, "first_name": "Ann", "username": "ann", **by}
             message = {
                 "message_id": self.number - 700_000_000,
                 "from": {**person, "language_code": "en"},
-                "chat": {"id": chat_id, "first_name": "Ann", "type": "private"},
+                "chat": {"id": chat_id, "first_name": "Ann", "type": kind},
                 "date": self.now_unix_s - age_s,
                 "text": text,
                 "entities": [{"offset": 0, "length": len(command), "type": "bot_command"}],
@@ -89,7 +99,16 @@ def _refusal(code: int, description: str) -> tuple[int, dict[str, Any]]:
 
 def _answered(local: LocalTelegram, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     method = path.rpartition("/")[2]
+    local.calls.append((method, time.monotonic()))
     is_confirmation = method == "getUpdates" and body.get("timeout") == 0
+    if is_confirmation and local.lose_confirmations > 0:
+        local.lose_confirmations -= 1
+        local.get_updates(body)
+        return _refusal(502, "Bad Gateway")
+    if method == "sendMessage" and local.busy_s > 0:
+        parameters, local.busy_s = {"retry_after": local.busy_s}, 0.0
+        status, refusal = _refusal(429, "Too Many Requests")
+        return status, {**refusal, "parameters": parameters}
     if local.refuse > 0 or (is_confirmation and not local.takes_confirmations):
         local.refuse = max(0, local.refuse - 1)
         return _refusal(502, "Bad Gateway")
