@@ -92,7 +92,7 @@ def make_application(
     together = Together(lambda: faults.board.active)
     routes = [
         # Asked every lock-step minute, twice; routes are tried one after the other.
-        *SimRoutes(exchange, together).routes(),
+        *SimRoutes(exchange, together, (exchange.foresee, whales.foresee)).routes(),
         *OrderRoutes(exchange).routes(),
         *PositionRoutes(exchange).routes(),
         *AccountRoutes(exchange).routes(),

@@ -23,5 +23,10 @@ class Changes:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
+        return not self.account and self.is_account_alone
+
+    @property
+    def is_account_alone(self) -> bool:
+        """Whether nothing beside the account record changed."""
         written = (self.orders, self.symbols, self.activities, self.splits, self.days)
-        return not (self.account or any(written))
+        return not any(written)

@@ -73,6 +73,8 @@ class Exchange:
         self._store = store
         self._is_behind = False
         """Whether the books in memory hold what is not on disk."""
+        self._deeds = 0
+        """Those that may have changed an answer to a read; a gate that moves changes none."""
         self.tape = Tape(self.market)
         self._enter(books)
         self._begin()
@@ -106,7 +108,7 @@ class Exchange:
         return self._floor.splitting
 
     @contextmanager
-    def _deed(self, *, settles: bool = True) -> Iterator[None]:
+    def _deed(self, *, settles: bool = True, is_gate: bool = False) -> Iterator[None]:
         """Do something to the books, then write it, then tell. What cannot be written did not
         happen: the books are read again from disk. At the start nobody knows the faults yet.
         """
@@ -117,6 +119,7 @@ class Exchange:
             if settles and self.pace.is_lock_step:
                 self._settle()
             changes = self.books.take_changes()
+            self._deeds += not (is_gate and changes.is_account_alone)
             self._store.save(self.books, changes)
             self.books.forget_ended()
             if changes.symbols:
@@ -139,10 +142,18 @@ class Exchange:
     def _reload(self) -> None:
         # A disk that cannot be read either is asked again before the next deed.
         self._is_behind = True
+        self._deeds += 1
         account = self._store.account(self.books.account.identity)
         if account is not None:
             self._enter(self._store.load(account))
         self._is_behind = False
+
+    @property
+    def edition(self) -> tuple[int, Switches]:
+        """What all answers to reads follow from, the market's and the account's: while it stays the
+        same, so do they.
+        """
+        return self._deeds, self.books.switches
 
     # --- time
 
@@ -189,12 +200,16 @@ class Exchange:
         after = before.finished(participant, minute.astimezone(UTC))
         if after == before:
             return
-        with self._deed():
+        with self._deed(is_gate=not after.is_through):
             self.books.update_account(daemon_done=after.daemon_done, bot_done=after.bot_done)
             if after.is_through:
                 self._floor.play_minute()
         if self.listeners.minute:
             self.listeners.minute()
+
+    def foresee(self) -> None:
+        """Let the market look up the minute that comes next, so that playing it takes less."""
+        self._floor.foresee()
 
     # --- requests
 

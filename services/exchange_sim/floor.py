@@ -88,17 +88,24 @@ class Floor:
 
     def play_minute(self) -> None:
         """Lock-step: let the next minute happen and release it; without one the replay is over."""
-        account = self.books.account
-        last = account.minute
-        if self.now > self._market.begins_at:
-            # The account may have run at another pace in between: never play a minute twice.
-            last = max(last or self.now - _MINUTE, self.now - _MINUTE)
-        step = self._market.minute_after(last)
+        step = self._market.minute_after(self._last_minute())
         if step is None:
             self.books.update_account(ended=True)
             return
         self.play(events_of_minute(step))
         self.books.update_account(minute=step.minute, now=max(self.now, step.end))
+
+    def foresee(self) -> None:
+        """Let the market look up the minute that `play_minute` will ask for."""
+        self._market.foresee(self._last_minute())
+
+    def _last_minute(self) -> datetime | None:
+        """Return the minute behind which to go on, None for the beginning."""
+        last = self.books.account.minute
+        if self.now > self._market.begins_at:
+            # The account may have run at another pace in between: never play a minute twice.
+            last = max(last or self.now - _MINUTE, self.now - _MINUTE)
+        return last
 
     def play(self, events: Sequence[MarketEvent]) -> None:
         """Let events happen, each at its moment."""

@@ -32,6 +32,8 @@ class Whales:
 
     application: ASGIApp
     stream: WhaleStream
+    foresee: Callable[[], None]
+    """Makes ready what will be asked for, while nobody waits."""
 
 
 def open_whales(
@@ -48,7 +50,7 @@ def open_whales(
         *NetFlowRoutes(exchange, minutes, exposures, turns).routes(),
     ]
     gate = WhaleGate(whale_application(routes), access, clock, fresh_time)
-    return Whales(gate, WhaleStream(feed, access))
+    return Whales(gate, WhaleStream(feed, access), lambda: feed.foresee(exchange.now))
 
 
 class TwoVendors:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class DayLog:
         """Begin with a snapshot of `state`, unless no day has begun yet. Raises as a handler."""
         self._folder = folder
         self._encoder = StateEncoder()
-        self._path: Path | None = None
+        self._file: _DayFile | None = None
         self._seq = 0
         if state.day is not None:
             self._open(state.day.date.isoformat(), state)
@@ -47,19 +48,21 @@ class DayLog:
         """Record the change; raises TransientFault when the disk refuses."""
         if isinstance(change.event, DayOpened):
             self._open(change.event.day.isoformat(), change.before)
-        if self._path is not None:
+        if self._file is not None:
             self._write([{"events": [event_to_json(change.event)]}])
 
     def _open(self, day: str, state: BotState) -> None:
-        name = aside_name(f"{day}.jsonl", state.mode, state.account_id)
-        self._path = self._folder / name
+        if self._file is not None:
+            self._file.close()
+        path = self._folder / aside_name(f"{day}.jsonl", state.mode, state.account_id)
+        self._file = _DayFile(path)
         self._seq = 0
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            raw = self._path.read_bytes() if self._path.exists() else b""
+            raw = path.read_bytes() if path.exists() else b""
             self._drop_old_days()
         except OSError as failure:
-            raise _refused(self._path, failure) from failure
+            raise _refused(path, failure) from failure
         torn = b"" if not raw or raw.endswith(b"\n") else b"\n"
         if raw:
             self._seq = scan(raw).last_seq
@@ -84,24 +87,59 @@ class DayLog:
         self._append(b"".join(lines))
 
     def _append(self, data: bytes) -> None:
-        if self._path is None or not data:
+        if self._file is None or not data:
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(self._path, flags, 0o600)
-            try:
-                if os.fstat(descriptor).st_size + len(data) > FILE_BYTES_MAX:
-                    raise TransientFault(f"{self._path.name} is full; the day is not recorded on")
-                os.write(descriptor, data)
-            finally:
-                os.close(descriptor)
+            self._file.append(data)
         except OSError as failure:
-            raise _refused(self._path, failure) from failure
+            raise _refused(self._file.path, failure) from failure
 
     def _drop_old_days(self) -> None:
         names = sorted(one.name for one in self._folder.iterdir() if _DAY_FILE.fullmatch(one.name))
         for name in names[:-DAYS_KEPT]:
             (self._folder / name).unlink(missing_ok=True)
+
+
+class _DayFile:
+    """The file of one day, kept open from line to line. Each line reaches the system at once; one
+    that was moved away or removed meanwhile is begun anew under its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        self._is: os.stat_result | None = None
+
+    def append(self, data: bytes) -> None:
+        """Write at its end; raises OSError, and TransientFault when it is full."""
+        try:
+            descriptor, size = self._opened()
+            if size + len(data) > FILE_BYTES_MAX:
+                raise TransientFault(f"{self.path.name} is full; the day is not recorded on")
+            os.write(descriptor, data)
+        except OSError:
+            self.close()
+            raise
+
+    def _opened(self) -> tuple[int, int]:
+        """Return the descriptor of the file that lies there now, and its size."""
+        if self._descriptor is not None and self._is is not None:
+            with suppress(FileNotFoundError):
+                there = os.lstat(self.path)
+                if os.path.samestat(there, self._is):
+                    return self._descriptor, there.st_size
+        self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self.path, flags, 0o600)
+        self._is = os.fstat(self._descriptor)
+        return self._descriptor, self._is.st_size
+
+    def close(self) -> None:
+        """Let it go; the next line opens it again."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with suppress(OSError):
+                os.close(descriptor)
 
 
 def _refused(path: Path, failure: OSError) -> TransientFault:

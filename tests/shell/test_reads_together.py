@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,35 @@ def test_minute_when_none_is_released_then_nothing_is_told(exchange: ExchangePro
     body = {"participant": "data-daemon", "finished": late, "timeout_s": 0, "ask": LOOK}
     answer = exchange.call("POST", "/sim/lockstep", json=body).json()
     assert ("told" in answer) == (answer["minute"] is not None)
+
+
+def test_reads_when_the_books_change_while_the_bot_waits_then_told_as_they_are_now(
+    exchange: ExchangeProcess,
+) -> None:
+    """What was answered ahead, while data-daemon had the minute, is no answer after an order."""
+
+    def report(name: str, finished: str | None = None, timeout_s: float = 0) -> dict[str, Any]:
+        body = {"participant": name, "finished": finished, "timeout_s": timeout_s, "ask": LOOK}
+        answer: dict[str, Any] = exchange.call("POST", "/sim/lockstep", json=body).json()
+        return answer
+
+    minute = report("data-daemon")["minute"] or report("trading-bot")["minute"]
+    report("data-daemon", minute)
+    answers: list[dict[str, Any]] = []
+    waiter = threading.Thread(
+        target=lambda: answers.append(report("trading-bot", minute, WAIT_S)), daemon=True
+    )
+    waiter.start()
+    following = report("data-daemon", minute, WAIT_S)["minute"]
+    order = {"symbol": "BB", "qty": 1, "side": "buy", "type": "limit", "limit_price": 80}
+    order["time_in_force"] = "gtc"
+
+    name = exchange.call("POST", "/v2/orders", json=order).json()["id"]
+    report("data-daemon", following)
+    waiter.join(WAIT_S)
+
+    assert [one["minute"] for one in answers] == [following]
+    told = {one["address"]: one["body"] for one in answers[0]["told"]}
+    assert list(told) == LOOK
+    assert name in told[LOOK[1]]
+    assert told[LOOK[0]] == exchange.call("GET", LOOK[0]).text

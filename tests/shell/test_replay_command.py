@@ -208,3 +208,34 @@ def test_day_record_when_its_folder_cannot_be_made_then_the_bot_goes_on(tmp_path
     assert memory.state.operator.paused
     assert memory.is_writable
     assert memory.handlers.names[1:] in {(STATE_LOG,), (STATE_LOG, DAY_LOG)}
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_day_record_when_its_file_was_moved_away_then_the_next_line_begins_it_anew(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    """Whoever archives the day's file gets all lines so far, and none that come later."""
+    memory, settings = a_bot(tmp_path)
+    memory.book(EVENTS)
+    (file,) = settings.logs.events.iterdir()
+    archived = file.rename(tmp_path / "archived.jsonl")
+    if is_replaced:
+        file.touch()
+    before = archived.read_bytes()
+
+    memory.book((OperatorPaused("me", "lunch", at(9)),))
+
+    assert archived.read_bytes() == before
+    (line,) = file.read_text(encoding="utf-8").splitlines()
+    assert '"reason":"lunch"' in line
+
+
+def test_day_record_when_days_go_by_then_only_the_newest_file_stays_open(tmp_path: Path) -> None:
+    """A replay of years opens one file after the other, not all of them."""
+    memory, settings = a_bot(tmp_path)
+    for day in range(5, 10):
+        memory.book((replace(OPENED, day=date(2026, 1, day)),))
+
+    open_files = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
+    newest = max(settings.logs.events.iterdir())
+    assert {one for one in open_files if one.startswith(str(settings.logs.events))} == {str(newest)}

@@ -150,3 +150,22 @@ def test_market_when_files_know_a_split_then_only_older_prices_are_converted() -
     evening = opening - timedelta(hours=1)
     assert market.last_trade("AAPL", evening) == plain.last_trade("AAPL", evening)
     assert market.events(evening, later) == plain.events(evening, later)
+
+
+def test_minute_when_foreseen_then_it_is_told_as_if_it_had_not_been() -> None:
+    """Looking ahead shows nothing else: the same minutes; a split in between counts."""
+    plain, market = seeded(), RebasedMarket(seeded())
+    first = plain.minute_after(None)
+    assert first is not None
+    market.foresee(None)
+    assert market.minute_after(None) == first
+    market.foresee(first.minute)
+    assert market.minute_after(None) == first
+
+    market.foresee(first.minute)
+    market.declare([SplitRecord(1, "AAPL", first.end, FOUR, declared=True)])
+
+    step, raw_step = market.minute_after(first.minute), plain.minute_after(first.minute)
+    assert step is not None
+    assert raw_step is not None
+    assert round(raw_step.candles[0].close / step.candles[0].close) == 4

@@ -116,6 +116,18 @@ def test_bars_at_any_moment_then_none_is_newer_than_now(folder: Path) -> None:
         assert all(bar.start + MINUTE <= now for bar in bars)
 
 
+def test_bar_when_one_minute_is_asked_for_then_as_the_whole_history_tells_it(folder: Path) -> None:
+    """The short way of a replay's own question shows neither more nor less than the long one."""
+    market = week_of_two(folder)
+    for now in (OPEN, OPEN + MINUTE, OPEN + 3 * MINUTE / 2, CLOSE, NEXT_OPEN + 2 * MINUTE):
+        history = bars_at(market, now)
+        starts = [OPEN + count * MINUTE for count in range(-3, 8)]
+        starts += [NEXT_OPEN, OPEN + MINUTE / 2, *(bar.start for bar in history)]
+        for start in starts:
+            asked = market.bars(BarQuery("AA", start, start, ONE_MINUTE, now))
+            assert list(asked) == [bar for bar in history if bar.start == start]
+
+
 def test_daily_bars_when_day_runs_then_finished_days_from_file_and_today_so_far(
     folder: Path,
 ) -> None:

@@ -61,7 +61,8 @@ class Source:
         begins = self.begins(symbol)
         if begins is None:
             return iter(())
-        return parts_of(replace(span, start=max(span.start, begins)), self.part)
+        known = span if begins <= span.start else replace(span, start=begins)
+        return parts_of(known, self.part)
 
 
 def parts_of(span: Range, length: timedelta) -> Iterator[Range]:
@@ -69,7 +70,8 @@ def parts_of(span: Range, length: timedelta) -> Iterator[Range]:
     start, end = span.start, min(span.end, span.now)
     while start <= end:
         if end - start < length:
-            yield replace(span, start=start, end=end)
+            is_all = start == span.start and end == span.end
+            yield span if is_all else replace(span, start=start, end=end)
             return
         if span.newest_first:
             yield replace(span, start=end - length + _INSTANT, end=end)

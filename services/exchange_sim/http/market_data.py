@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -45,6 +46,7 @@ _LATEST_WITHIN = timedelta(days=7)
 _PART = timedelta(days=1)
 """So much history is read without a rest; a few bars where they are long."""
 _BARS_PER_PART = 4
+_BEGINNINGS_KEPT = 4_096
 _NOT_FOUND = 404
 Endpoint = Callable[[Request], Awaitable[Response]]
 Found = TypeVar("Found")
@@ -57,6 +59,8 @@ class MarketDataRoutes:
         self._exchange = exchange
         self._plan = plan
         self._turns = Turns()
+        self._first_bucket = lru_cache(maxsize=_BEGINNINGS_KEPT)(self._make_first_bucket)
+        """Where a symbol's bars of a length begin; a market's oldest bar stays its oldest."""
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -104,8 +108,7 @@ class MarketDataRoutes:
             return [Point(bar.candle.start, bar_document(bar)) for bar in bars]
 
         def begins(symbol: str) -> datetime | None:
-            moment = market.history_begins(symbol)
-            return bucket_start(moment, timeframe) if moment else None
+            return self._first_bucket(symbol, timeframe)
 
         def read_days(symbol: str, part: Range) -> Iterator[None]:
             # A market remembers its days: a year made of them then costs nothing.
@@ -120,6 +123,10 @@ class MarketDataRoutes:
         if timeframe.unit is BarUnit.DAY:
             return Source(read, begins, _PART)
         return Source(read, begins, length, read_days)
+
+    def _make_first_bucket(self, symbol: str, timeframe: Timeframe) -> datetime | None:
+        moment = self._exchange.market.history_begins(symbol)
+        return bucket_start(moment, timeframe) if moment else None
 
     def _trades(self, _request: Request) -> Source:
         def read(symbol: str, span: Range, count: int) -> Sequence[Point]:

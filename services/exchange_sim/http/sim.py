@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +11,7 @@ from starlette.routing import Route
 
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.http.replies import moment_of, read_body, reply, short_stamp
-from services.exchange_sim.http.together import Together, read_asked
+from services.exchange_sim.http.together import Reads, Together, read_asked
 from services.exchange_sim.lockstep import Participant
 from services.exchange_sim.records import Refusal
 from services.exchange_sim.ticket import bad_form
@@ -23,11 +24,16 @@ _NOT_LOCK_STEP = 40910000
 
 
 class SimRoutes:
-    """The endpoints under /sim."""
+    """The endpoints under /sim. `ahead` makes ready what the next minute needs; it may be left
+    undone.
+    """
 
-    def __init__(self, exchange: Exchange, together: Together) -> None:
+    def __init__(
+        self, exchange: Exchange, together: Together, ahead: Sequence[Callable[[], object]] = ()
+    ) -> None:
         self._exchange = exchange
         self._together = together
+        self._ahead = ahead
         self._moved = asyncio.Event()
         exchange.listeners.minute = self._wake
 
@@ -75,14 +81,14 @@ class SimRoutes:
             wait_s = float(body.get("timeout_s", WAIT_S_DEFAULT))
         except (ValueError, TypeError, OverflowError):
             raise bad_form("participant must be data-daemon or trading-bot") from None
-        asked = read_asked(body)
+        reads = Reads(self._together, request.scope, read_asked(body))
         finished = body.get("finished")
         if finished:
             exchange.report(participant, moment_of(str(finished), "finished"))
-        await self._wait(participant, min(max(0.0, wait_s), WAIT_S_MAX))
+        await self._wait(participant, min(max(0.0, wait_s), WAIT_S_MAX), reads)
         answer = self._answer(participant)
-        if asked and answer["minute"] is not None:
-            answer["told"] = await self._together.answers(request.scope, asked)
+        if reads.asked and answer["minute"] is not None:
+            answer["told"] = await reads.answers(exchange.edition)
         return reply(answer)
 
     async def together(self, request: Request) -> Response:
@@ -90,18 +96,28 @@ class SimRoutes:
         asked = read_asked(await read_body(request))
         return reply({"told": await self._together.answers(request.scope, asked)})
 
-    async def _wait(self, participant: Participant, wait_s: float) -> None:
+    async def _wait(self, participant: Participant, wait_s: float, reads: Reads) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while not self._has_news(participant):
-            left_s = deadline - loop.time()
-            if left_s <= 0:
-                return
+        while not self._has_news(participant) and loop.time() < deadline:
             moved = self._moved
+            # Whoever has the minute now gets his answer first.
+            await asyncio.sleep(0)
+            await self._work_ahead(participant, reads)
             try:
-                await asyncio.wait_for(moved.wait(), left_s)
+                async with asyncio.timeout_at(deadline):
+                    await moved.wait()
             except TimeoutError:
                 return
+
+    async def _work_ahead(self, participant: Participant, reads: Reads) -> None:
+        """Use the time in which the other one works on the minute, and nothing changes."""
+        if participant is Participant.TRADING_BOT:
+            await reads.prepare(self._exchange.edition)
+            return
+        for prepare in self._ahead:
+            prepare()
+            await asyncio.sleep(0)
 
     def _has_news(self, participant: Participant) -> bool:
         return self._exchange.ended or self._exchange.gate.released_to(participant) is not None

@@ -18,6 +18,8 @@ from services.exchange_sim.wire import Document
 
 log = logging.getLogger("exchange-sim")
 ASKED_MAX = 8
+Edition = object
+"""Equal as long as nothing has changed that an answer follows from."""
 _READABLE = ("/v2/", "/v1beta1/", "/v1beta3/")
 
 
@@ -38,14 +40,14 @@ class Together:
     """
 
     def __init__(self, is_disturbed: Callable[[], bool]) -> None:
-        self._is_disturbed = is_disturbed
+        self.is_disturbed = is_disturbed
         self.application: ASGIApp | None = None
         """Set once it stands: the routes are a part of it."""
 
     async def answers(self, scope: Scope, asked: list[str]) -> list[Document]:
         """Return what each address answers to a GET with the headers of the outer request."""
         application = self.application
-        if application is None or self._is_disturbed():
+        if application is None or self.is_disturbed():
             return []
         told = []
         for address in asked:
@@ -55,6 +57,30 @@ class Together:
                 # A read that breaks must not cost the report: asked alone it fails alone.
                 log.exception("a read beside a report broke", extra={"event": "read_broken"})
         return told
+
+
+class Reads:
+    """The reads that one report asks for. Answered ahead, while their asker waits for his turn,
+    they count as long as nothing has changed that they follow from.
+    """
+
+    def __init__(self, together: Together, scope: Scope, asked: list[str]) -> None:
+        self._together = together
+        self._scope = scope
+        self.asked = asked
+        self._ahead: tuple[Edition, list[Document]] | None = None
+
+    async def prepare(self, edition: Edition) -> None:
+        """Answer them now, unless they are answered for this edition of the books already."""
+        if self.asked and (self._ahead is None or self._ahead[0] != edition):
+            self._ahead = edition, await self._together.answers(self._scope, self.asked)
+
+    async def answers(self, edition: Edition) -> list[Document]:
+        """Return the answers of this very moment; none while faults are switched on."""
+        if self._together.is_disturbed():
+            return []
+        await self.prepare(edition)
+        return self._ahead[1] if self._ahead is not None else []
 
 
 async def _answer(application: ASGIApp, outer: Scope, address: str) -> Document:

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from services.exchange_sim.market.calendar import new_york_day
 from services.exchange_sim.market.history import bar_page, bars_look, from_either_end, minutes_of
+from services.exchange_sim.market.new_shares import candle_after, price_after, quote_after
 from services.exchange_sim.market.port import (
     ONE_DAY,
     BarClosed,
@@ -36,36 +37,9 @@ from services.exchange_sim.movements import SplitRecord
 from services.exchange_sim.splits import FileSplit
 from shared.models.broker import ClockReading
 from shared.models.market import Candle, Quote
-from shared.models.numbers import round_to_tick
 
-_FINEST_PRICE = Decimal("0.0001")
 _DAYS_SEARCHED = timedelta(days=15)
 _INSTANT = timedelta(microseconds=1)
-
-
-def _price(value: Decimal, ratio: Decimal) -> Decimal:
-    if ratio == 1 or value <= 0:
-        return value
-    return max(_FINEST_PRICE, round_to_tick(value / ratio))
-
-
-def _quote(quote: Quote, ratio: Decimal) -> Quote:
-    if ratio == 1:
-        return quote
-    return replace(quote, bid=_price(quote.bid, ratio), ask=_price(quote.ask, ratio))
-
-
-def _candle(candle: Candle, ratio: Decimal) -> Candle:
-    if ratio == 1:
-        return candle
-    return replace(
-        candle,
-        open=_price(candle.open, ratio),
-        high=_price(candle.high, ratio),
-        low=_price(candle.low, ratio),
-        close=_price(candle.close, ratio),
-        volume=int(candle.volume * ratio),
-    )
 
 
 class RebasedMarket:
@@ -74,6 +48,9 @@ class RebasedMarket:
     def __init__(self, market: Market, splits: Sequence[FileSplit] = ()) -> None:
         self._market = market
         self._declared: dict[int, SplitRecord] = {}
+        self._splitting = {split.symbol for split in splits}
+        self._foreseen: tuple[datetime | None, MinuteStep | None] | None = None
+        """The minute that was asked for last, and the step behind it."""
         self._of_files = [split for split in splits if split.symbol in market.symbols]
         self.source = market.source
         self.symbols = market.symbols
@@ -84,6 +61,7 @@ class RebasedMarket:
     def declare(self, splits: Iterable[SplitRecord]) -> None:
         """Take all splits that the market's prices know nothing of, in place of those before."""
         self._declared = {split.seq: split for split in splits}
+        self._splitting |= {split.symbol for split in self._declared.values()}
 
     def due(self, closed_day: str, day: date) -> list[FileSplit]:
         """Return the files' splits between that session and the one of `day`."""
@@ -116,7 +94,9 @@ class RebasedMarket:
         candles = self._market.bars(query)
         if not self._declared:
             return candles
-        return tuple(_candle(candle, self._ratio(query.symbol, candle.start)) for candle in candles)
+        return tuple(
+            candle_after(candle, self._ratio(query.symbol, candle.start)) for candle in candles
+        )
 
     def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         """Return the same bars with the count and turnover of their trades."""
@@ -137,6 +117,8 @@ class RebasedMarket:
 
     def adjusted_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         """Return bars in the shares of the query's `now`: what `adjustment=split` asks for."""
+        if is_intraday(query.timeframe) and query.symbol not in self._splitting:
+            return self._market.traded_bars(query)
 
         def ratio(candle: Candle) -> Decimal:
             return self._ratio_since(query.symbol, new_york_day(candle.start), query.now)
@@ -150,7 +132,7 @@ class RebasedMarket:
 
         def convert(bars: Iterable[TradedBar]) -> Iterator[TradedBar]:
             for bar in bars:
-                candle = _candle(bar.candle, ratio(bar.candle))
+                candle = candle_after(bar.candle, ratio(bar.candle))
                 yield bar if candle is bar.candle else replace(bar, candle=candle)
 
         def merge(part: BarQuery) -> tuple[TradedBar, ...]:
@@ -166,14 +148,14 @@ class RebasedMarket:
     def trades(self, query: TickQuery) -> tuple[TradeTick, ...]:
         """Return trades as they were made."""
         return tuple(
-            replace(one, price=_price(one.price, self._ratio(one.symbol, one.at)))
+            replace(one, price=price_after(one.price, self._ratio(one.symbol, one.at)))
             for one in self._market.trades(query)
         )
 
     def quotes(self, query: TickQuery) -> tuple[Quote, ...]:
         """Return the best bids and asks as they were."""
         return tuple(
-            _quote(one, self._ratio(one.symbol, one.at)) for one in self._market.quotes(query)
+            quote_after(one, self._ratio(one.symbol, one.at)) for one in self._market.quotes(query)
         )
 
     def quote(self, symbol: str, now: datetime) -> Quote | None:
@@ -181,7 +163,7 @@ class RebasedMarket:
         quote = self._market.quote(symbol, now)
         if quote is None:
             return None
-        return _quote(quote, self._ratio_since(symbol, new_york_day(quote.at), now))
+        return quote_after(quote, self._ratio_since(symbol, new_york_day(quote.at), now))
 
     def last_trade(self, symbol: str, now: datetime) -> TradeTick | None:
         """Return the newest trade, in today's shares."""
@@ -189,7 +171,7 @@ class RebasedMarket:
         if trade is None:
             return None
         ratio = self._ratio_since(symbol, new_york_day(trade.at), now)
-        return replace(trade, price=_price(trade.price, ratio))
+        return replace(trade, price=price_after(trade.price, ratio))
 
     def prior_close(self, symbol: str, now: datetime) -> Decimal | None:
         """Return the close of the last session that ended, in today's shares."""
@@ -199,7 +181,7 @@ class RebasedMarket:
         day = new_york_day(now)
         sessions = self._market.sessions(day - _DAYS_SEARCHED, day)
         ended = [one.day for one in sessions if one.closes_at <= now]
-        return _price(close, self._ratio_since(symbol, ended[-1] if ended else day, now))
+        return price_after(close, self._ratio_since(symbol, ended[-1] if ended else day, now))
 
     def events(self, after: datetime, until: datetime) -> tuple[MarketEvent, ...]:
         """Return what happens in after < at <= until, in order."""
@@ -211,14 +193,22 @@ class RebasedMarket:
 
     def minute_after(self, minute: datetime | None) -> MinuteStep | None:
         """Return the next minute that trades."""
-        step = self._market.minute_after(minute)
+        step = self.foresee(minute)
         if step is None or not self._declared:
             return step
         return replace(
             step,
-            candles=tuple(_candle(one, self._ratio(one.symbol, one.start)) for one in step.candles),
+            candles=tuple(
+                candle_after(one, self._ratio(one.symbol, one.start)) for one in step.candles
+            ),
             events=self._converted(step.events),
         )
+
+    def foresee(self, minute: datetime | None) -> MinuteStep | None:
+        """Return it as the market has it; asked beforehand, the question itself costs nothing."""
+        if self._foreseen is None or self._foreseen[0] != minute:
+            self._foreseen = minute, self._market.minute_after(minute)
+        return self._foreseen[1]
 
     def _converted(self, events: tuple[MarketEvent, ...]) -> tuple[MarketEvent, ...]:
         if not self._declared:
@@ -236,13 +226,17 @@ class RebasedMarket:
     def _converted_one(self, event: MarketEvent, moment: datetime) -> MarketEvent:
         if isinstance(event, BarClosed):
             candle = event.candle
-            return replace(event, candle=_candle(candle, self._ratio(candle.symbol, candle.start)))
+            return replace(
+                event, candle=candle_after(candle, self._ratio(candle.symbol, candle.start))
+            )
         if isinstance(event, QuoteTick):
             return replace(
-                event, quote=_quote(event.quote, self._ratio(event.quote.symbol, moment))
+                event, quote=quote_after(event.quote, self._ratio(event.quote.symbol, moment))
             )
         if isinstance(event, BarOpened | TradeTick):
-            return replace(event, price=_price(event.price, self._ratio(event.symbol, event.at)))
+            return replace(
+                event, price=price_after(event.price, self._ratio(event.symbol, event.at))
+            )
         return event
 
     # --- what is not

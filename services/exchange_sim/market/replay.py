@@ -26,6 +26,7 @@ from services.exchange_sim.market.history import (
 )
 from services.exchange_sim.market.played import PlayedSeries
 from services.exchange_sim.market.port import (
+    ONE_MINUTE,
     BarClosed,
     BarOpened,
     BarQuery,
@@ -126,6 +127,12 @@ class ReplayMarket:
         series = self._series.get(query.symbol)
         if series is None:
             return ()
+        if query.timeframe == ONE_MINUTE and query.start == query.end:
+            # What a replay asks every minute: one bar, mostly of the window.
+            candle = series.at(epoch_minute(query.start))
+            if candle is not None and query.limit != 0:
+                is_told = candle.start == query.start and candle.start + _ONE_MINUTE <= query.now
+                return (traded(candle),) if is_told else ()
         first = bucket_start(query.start, query.timeframe)
         if is_intraday(query.timeframe):
             # The last wanted bar may reach a day past `end`; `now` bounds it in any case.

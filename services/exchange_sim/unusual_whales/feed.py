@@ -5,6 +5,7 @@ Everything is in market time and known only once its minute is finished.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -52,6 +53,10 @@ class _Hour:
 
     finished: int = 0
     minutes: list[FlowMinute] = field(default_factory=list)
+    starts: list[datetime] = field(default_factory=list)
+    """Of its minutes."""
+    volumes: list[int] = field(default_factory=list)
+    """Shares of each minute and all before it."""
     volume: int = 0
     """Shares of all its minutes."""
 
@@ -60,7 +65,14 @@ class _Hour:
         for minute in minutes:
             self.minutes.append(minute)
             self.volume += minute.candle.volume
+            self.starts.append(minute.candle.start)
+            self.volumes.append(self.volume)
         self.finished = finished
+
+    def volume_until(self, moment: datetime) -> int:
+        """Return the shares of the minutes that had begun by then."""
+        place = bisect_right(self.starts, moment)
+        return self.volumes[place - 1] if place else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,8 @@ class WhaleFeed:
         self._market = market
         self._seed = seed
         self.symbols = market.symbols
+        self._is_asked = False
+        """Whether anybody wants to know of alerts or prints."""
         self._known_hour = lru_cache(maxsize=_HOURS_KEPT)(lambda _symbol, _number: _Hour())
 
     def _hour(self, symbol: str, number: int, now: datetime) -> Sequence[FlowMinute]:
@@ -89,11 +103,20 @@ class WhaleFeed:
             first = number * _MINUTES_PER_HOUR
             end = minute_moment(first + finished)
             start = minute_moment(first + hour.finished)
-            bars = self._market.bars(BarQuery(symbol, start, end - _INSTANT, ONE_MINUTE, end))
+            last = end - _ONE_MINUTE
+            bars = self._market.bars(BarQuery(symbol, start, last, ONE_MINUTE, end))
             hour.grow((flow_minute(self._seed, candle) for candle in bars), finished)
         if finished == hour.finished:
             return hour.minutes
         return [one for one in hour.minutes if minute_end(one) <= now]
+
+    def foresee(self, now: datetime) -> None:
+        """Make the flow of the newest minutes when somebody has asked for flow before: his next
+        question then has less to wait for.
+        """
+        number = epoch_minute(now - _INSTANT) // _MINUTES_PER_HOUR
+        for symbol in self.symbols if self._is_asked else ():
+            self._hour(symbol, number, now)
 
     def session(self, now: datetime, day: date | None = None) -> Session | None:
         """Return that day's session unless it lies ahead, or the newest one that has begun."""
@@ -153,6 +176,7 @@ class WhaleFeed:
         told: Callable[[FlowMinute], _Told[Item] | None],
     ) -> Steps[list[Item]]:
         """Return the newest of what the minutes tell within the stretch, hour by hour back."""
+        self._is_asked = True
         found: list[Item] = []
         for number in self._hours_back(stretch, now):
             of_hour: list[_Told[Item]] = []
@@ -184,11 +208,8 @@ class WhaleFeed:
         for number in range(first, last):
             self._hour(print_.ticker, number, now)
             volume += self._known_hour(print_.ticker, number).volume
-        return volume + sum(
-            minute.candle.volume
-            for minute in self._hour(print_.ticker, last, now)
-            if minute.candle.start <= print_.executed_at
-        )
+        self._hour(print_.ticker, last, now)
+        return volume + self._known_hour(print_.ticker, last).volume_until(print_.executed_at)
 
 
 def _is_within(stretch: Stretch, moment: datetime) -> bool:
