@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 
+from services.trading_bot.brain.black_box import close_black_box
 from services.trading_bot.loop import Loop
 from services.trading_bot.parts import TradeHints
 from services.trading_bot.startup import SERVICE, Ignition, Stopped, Waiting, hold_lock, start
@@ -48,6 +49,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         )
         waiting.until(parts.market.warmed, "market.db cannot be read")
         Loop(parts).run(stop)
+        close_black_box(settings.state.black_box)
     except Stopped:
         return
     finally:

@@ -180,9 +180,12 @@ NOTHING = Decision()
 
 
 def safely(step: Callable[[], Decision], subject: str) -> Decision:
-    """Return the step's decision; one bad position, order or bar stops nothing but itself."""
+    """Return the step's decision; one bad position, order or bar stops nothing but itself.
+
+    Whatever it raises: a step only reckons, and a bot that ends for it would leave all the others.
+    """
     try:
         return step()
-    except (ArithmeticError, LookupError, TypeError, ValueError) as failure:
+    except Exception as failure:
         message = f"{subject}: {type(failure).__name__}: {failure}"
         return Decision(notes=(Note("item_failed", message, is_problem=True),))

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from services.trading_bot.brain.port import ExitingStrategy
 from services.trading_bot.coverage import is_stale
 from services.trading_bot.decision import Facts
-from services.trading_bot.indicators import average_true_range
+from services.trading_bot.indicators import average_true_range, decayed
 from shared.models.exits import ExitRules
 from shared.models.market import Quote
 from shared.models.numbers import CENT
@@ -56,7 +56,11 @@ def reason_to_leave(position: Position, facts: Facts) -> tuple[str, str] | None:
     left = facts.reading.next_close - facts.now
     if facts.policy.exit_at_close and left <= CLOSE_BEFORE_END:
         return f"close: the session ends in {left.total_seconds() / 60:.0f} min", STRATEGY
-    reason = _time_is_up(position, facts) or _strategy_reason(position, facts)
+    reason = (
+        _time_is_up(position, facts)
+        or _signal_is_gone(position, facts)
+        or _strategy_reason(position, facts)
+    )
     return (reason, STRATEGY) if reason is not None else None
 
 
@@ -69,6 +73,20 @@ def _time_is_up(position: Position, facts: Facts) -> str | None:
         return None
     minutes, most = held.total_seconds() / 60, rules.hold_max.total_seconds() / 60
     return f"time: held {minutes:.0f} min, at most {most:.0f}"
+
+
+def _signal_is_gone(position: Position, facts: Facts) -> str | None:
+    rules = facts.policy.exit_rules.get(facts.policy.owner(position.strategy))
+    if rules is None or rules.decay_half_life is None or position.opened_at is None:
+        return None
+    held_s = (facts.now - position.opened_at).total_seconds()
+    left = decayed(held_s, rules.decay_half_life.total_seconds())
+    if left > rules.decay_min:
+        return None
+    return (
+        f"decay: its signal is worth {left:.3f} after {held_s / 60:.0f} min, "
+        f"left at {rules.decay_min:.3f}"
+    )
 
 
 def _strategy_reason(position: Position, facts: Facts) -> str | None:

@@ -37,7 +37,7 @@ def plan_follow_up(facts: Facts) -> Decision:
     """Return what running plans, overdue entries, gaps and exits demand; never an entry."""
     found = NOTHING
     for look in (watch_entries, watch_coverage, watch_exits, watch_trails, watch_externals):
-        found += look(_after(facts, found))
+        found += safely(partial(look, _after(facts, found)), look.__name__)
     return found + _advance_all(advance, _after(facts, found))
 
 

@@ -16,6 +16,9 @@ from typing import TypeVar
 
 from services.trading_bot.account_state import judge_payload, open_memory
 from services.trading_bot.books import Books
+from services.trading_bot.brain.black_box import open_black_box
+from services.trading_bot.brain.port import ExitingStrategy
+from services.trading_bot.brain.recorded import recorded_moments
 from services.trading_bot.brain.roster import make_strategies, needs_flow
 from services.trading_bot.brain.universe import SYMBOLS_MAX
 from services.trading_bot.commands import CommandDesk
@@ -243,7 +246,8 @@ def _wire(
     stream = ignition.open_stream(endpoints) if ignition.open_stream is not None else None
     # A one-shot must secure what is held whatever a strategy's file does; it enters nothing.
     may_enter = ignition.open_stream is not None
-    strategies = make_strategies(settings.strategies, settings.limits) if may_enter else ()
+    supervision = Supervision(settings.state.health, os.environ, clock)
+    strategies = _strategies(ignition, supervision, symbols) if may_enter else ()
     reads_flow = needs_flow(strategies) or len(symbols) > SYMBOLS_MAX
     market = MarketView(
         MarketStoreReader(settings.state.market),
@@ -265,7 +269,7 @@ def _wire(
         settler=Settler(broker, clock),
         eye=BrokerEye(broker),
         stop_file=EmergencyStopFile(settings.state.emergency_stop),
-        supervision=Supervision(settings.state.health, os.environ, clock),
+        supervision=supervision,
         policy=Policy(
             symbols=frozenset(symbols),
             limits=settings.limits,
@@ -278,3 +282,13 @@ def _wire(
         drifts=broker.drifts,
         host=host,
     )
+
+
+def _strategies(
+    ignition: Ignition, supervision: Supervision, symbols: tuple[str, ...]
+) -> tuple[ExitingStrategy, ...]:
+    settings, store = ignition.settings, MarketStoreReader(ignition.settings.state.market)
+    box = open_black_box(settings.state.black_box, ignition.clock, supervision.former_exit)
+    recorded = recorded_moments(store, symbols)
+    store.close()
+    return make_strategies(settings.strategies, settings.limits, box, recorded)

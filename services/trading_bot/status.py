@@ -13,7 +13,7 @@ from services.trading_bot.coverage import CoverageRow, coverage, coverage_pct
 from services.trading_bot.external_shares import external_coverage, own_stops
 from services.trading_bot.gates import GateResult
 from shared.clock import utc_text
-from shared.models.broker import ClockReading
+from shared.models.broker import BrokerOrder, ClockReading
 from shared.models.limits import Limits
 from shared.models.numbers import CENT
 from shared.models.orders import Order, OrderStatus
@@ -62,6 +62,8 @@ class StatusFacts:
     gates: Sequence[GateLine]
     strategies: Sequence[StrategyRow]
     doors: DoorStanding
+    foreign_orders: Sequence[BrokerOrder] = ()
+    """Working orders at the broker that are none of ours, as far as they were looked for."""
 
 
 def status_document(facts: StatusFacts, stamp: Stamp) -> dict[str, object]:
@@ -147,7 +149,7 @@ def _position_row(position: Position, facts: StatusFacts, confirmed: bool) -> di
 def _holdings(facts: StatusFacts, covered: Mapping[str, CoverageRow]) -> dict[str, object]:
     """What is ours, and what is held beside it: counted and shown, never traded."""
     now = facts.reading.now if facts.reading is not None else None
-    rows = external_coverage(facts.state, facts.broker_positions, now)
+    rows = external_coverage(facts.state, facts.broker_positions, now, facts.foreign_orders)
     return {
         "positions": [
             _position_row(position, facts, covered[symbol].is_covered)
@@ -259,7 +261,13 @@ def _gate_row(line: GateLine) -> dict[str, object]:
 
 
 def _strategy_row(row: StrategyRow) -> dict[str, object]:
-    return {"name": row.name, "on": row.is_on, "reason": row.reason, "faults": row.strikes}
+    return {
+        "name": row.name,
+        "on": row.is_on,
+        "reason": row.reason,
+        "faults": row.strikes,
+        "tried_on": row.tried_on,
+    }
 
 
 def _cause_row(line: CauseLine) -> dict[str, object]:

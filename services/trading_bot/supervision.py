@@ -1,4 +1,6 @@
-"""Is somebody watching over us? health.json's age tells, when a supervisor started us."""
+"""Is somebody watching over us? health.json's age tells, when a supervisor started us; it also
+tells how the process before us ended.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.trading_bot.brain.deaths import Exit
 from shared.clock import Clock
-from shared.health.judge import Standing, judge_document
+from shared.health.judge import Judgement, Standing, judge_document
 
 LOOK_EVERY_S = 0.5
 HEALTH_BYTES_MAX = 4_000_000
+_SERVICE = "trading-bot"
 
 
 class Supervision:
@@ -33,10 +37,25 @@ class Supervision:
             self._fault = self._look()
         return self._fault
 
-    def _look(self) -> str | None:
-        judgement = judge_document(
+    def former_exit(self) -> Exit:
+        """Return how the process before this one ended; unknown without a supervisor's word, or
+        while that does not speak of this process yet.
+        """
+        document = self._judged().document if self.is_expected else None
+        services = (document or {}).get("services")
+        row = services.get(_SERVICE) if isinstance(services, dict) else None
+        last = row.get("last_exit") if isinstance(row, dict) else None
+        if not isinstance(row, dict) or not isinstance(last, dict) or row.get("pid") != os.getpid():
+            return Exit()
+        return Exit(_whole(last.get("code")), _whole(last.get("signal")))
+
+    def _judged(self) -> Judgement:
+        return judge_document(
             self._read(), boot_id=self._clock.boot_id(), boottime_s=self._clock.boottime_s()
         )
+
+    def _look(self) -> str | None:
+        judgement = self._judged()
         if judgement.standing is not Standing.FRESH:
             return judgement.reason
         # A supervisor that could not start leaves word too, with no process to its name.
@@ -57,3 +76,7 @@ class Supervision:
             return b""
         finally:
             os.close(file)
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None

@@ -73,6 +73,11 @@ class StatePaths:
         return self.run / "dashboard.token"
 
     @property
+    def black_box(self) -> Path:
+        """Which strategy speaks; it outlives the bot's process."""
+        return self.run / "strategy.speaking"
+
+    @property
     def supervisor_lock(self) -> Path:
         return self.run / "supervisor.lock"
 

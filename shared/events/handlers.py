@@ -60,18 +60,26 @@ class EventHandlers:
         for name, handler in tuple(self._handlers.items()):
             try:
                 handler(change)
-            except Exception as failure:  # a listener must never stop an exit
+            except (Exception, SystemExit) as failure:  # a listener must never stop an exit
                 self._failed(name, change, failure)
             else:
                 if name in self._failures:
                     self._failures[name] = 0
 
-    def _failed(self, name: str, change: Change, failure: Exception) -> None:
+    def _failed(self, name: str, change: Change, failure: BaseException) -> None:
         kind = type(change.event).__name__
-        words = f"the handler {name!r} failed at {kind}: {type(failure).__name__}: {failure}"
+        words = f"the handler {name!r} failed at {kind}: {_told(failure)}"
         if name in self._failures:
             self._failures[name] += 1
             if self._failures[name] >= FAILURES_MAX:
                 self.remove_event_handler(name)
                 words += f"; removed after {FAILURES_MAX} failures in a row"
         self._report(words)
+
+
+def _told(failure: BaseException) -> str:
+    """Return kind and message; a message that itself fails is left out."""
+    try:
+        return f"{type(failure).__name__}: {failure}"
+    except Exception:
+        return type(failure).__name__

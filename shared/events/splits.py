@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from shared.events.positions import refresh_group, sum_group
 from shared.events.types import SharesChanged
+from shared.models.externals import serves_externals
 from shared.models.movements import CASH_IN_LIEU, ONE, ZERO, Adjustment, ShareChange
 from shared.models.orders import Order
 from shared.models.trading_state import BotState
@@ -37,7 +38,7 @@ def change_shares(state: BotState, event: SharesChanged) -> BotState:
 def _groups(state: BotState, symbol: str) -> dict[str, list[Order]]:
     groups: dict[str, list[Order]] = {}
     for order in state.orders.of_symbol(symbol):
-        if order.position_key:
+        if order.position_key and not serves_externals(order.position_key):
             groups.setdefault(order.position_key, []).append(order)
     return groups
 

@@ -25,6 +25,10 @@ class ExitRules:
     """Market time between two changes of one position's stop, refused ones too."""
     hold_max: timedelta | None = None
     """Market time after which a position is left whatever it did; None: no such time."""
+    decay_half_life: timedelta | None = None
+    """Market time after which the signal that opened a position is worth half; None: it lasts."""
+    decay_min: float = 0.0625
+    """Worth no more than this share of itself, the position is left."""
 
     def __post_init__(self) -> None:
         multiple = self.trail_atr_multiple
@@ -34,7 +38,9 @@ class ExitRules:
             raise ValueError(f"trail_atr_bars must be 1 or more, not {self.trail_atr_bars}")
         if not (isfinite(self.trail_step_atr) and self.trail_step_atr >= 0):
             raise ValueError(f"trail_step_atr must be 0 or more, not {self.trail_step_atr}")
-        for name in ("trail_every", "hold_max"):
+        if not 0 < self.decay_min < 1:
+            raise ValueError(f"decay_min must lie between 0 and 1, not {self.decay_min}")
+        for name in ("trail_every", "hold_max", "decay_half_life"):
             span: timedelta | None = getattr(self, name)
             if span is not None and span <= _NO_TIME:
                 raise ValueError(f"{name} must be above 0, not {span}")

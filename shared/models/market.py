@@ -123,6 +123,12 @@ class CandleBuffer:
         self._candles.append(candle)
         return True
 
+    def copy(self) -> CandleBuffer:
+        """Return a buffer of the same candles; what is added to one is not in the other."""
+        twin = CandleBuffer(self.symbol, self.capacity, self.warm_count)
+        twin._candles = self._candles.copy()
+        return twin
+
     @property
     def is_warm(self) -> bool:
         """Whether enough candles are there for the indicators."""

@@ -70,6 +70,8 @@ class LoadedState:
     """What was damaged, moved aside or refused, in sentences for the log."""
     known_id_epochs: tuple[str, ...]
     """Epochs of our client order ids that the marker knows (ORDER_PATH.md rule 18)."""
+    was_never_saved: bool = False
+    """Whether neither a file nor the marker tells of a saved state; a journal may stand alone."""
 
 
 class StateStore:
@@ -101,6 +103,7 @@ class StateStore:
         self._owner: tuple[str, str] | None = None
         self._loaded: LoadedState | None = None
         self._was_damaged = False
+        self._was_never_saved = False
         self._notes: list[str] = []
 
     def load(self) -> LoadedState:
@@ -122,11 +125,11 @@ class StateStore:
                 epoch = found.document.header.epoch if found is not None else 0
                 self._epoch = max(epoch, self._fence.marker.epoch) + 1
                 self._was_damaged = finder.damaged or self._fence.damaged
-                fresh = self._is_first_start(folder, None) if found is None else False
+                is_first = self._is_first_start(folder, None) if found is None else False
                 self._claim(folder, notes)
         except OSError as failure:
             raise disk_refused(self._paths.trading_state, "read", failure) from failure
-        return self._adopt(found, is_backup, fresh, notes)
+        return self._adopt(found, is_backup, is_first, notes)
 
     def _claim(self, folder: int, notes: list[str]) -> None:
         try:
@@ -152,12 +155,17 @@ class StateStore:
             epoch=self._epoch,
             notes=tuple(notes),
             known_id_epochs=self._fence.marker.id_epochs,
+            was_never_saved=found is None and self._was_never_saved,
         )
         return self._loaded
 
     def _is_first_start(self, folder: int, account: tuple[str, str] | None) -> bool:
         """Whether no trace of a state exists: of this account, or of any while it is unknown."""
-        if self._was_damaged or self._has_journal(folder, account):
+        self._was_never_saved = self._has_no_trace(folder, account)
+        return self._was_never_saved and not self._has_journal(folder, account)
+
+    def _has_no_trace(self, folder: int, account: tuple[str, str] | None) -> bool:
+        if self._was_damaged:
             return False
         known = self._fence.marker.accounts
         if known if account is None else account in known:
@@ -272,6 +280,11 @@ class StateStore:
         except OSError as failure:
             # The state itself is safe; the next commit tries again.
             self._notes.append(f"{MARKER_NAME} cannot be written: {failure.strerror}")
+
+    @property
+    def has_generation(self) -> bool:
+        """Whether a whole state of the account stands on the disk, as far as is known."""
+        return self._owner is not None
 
     def drain_notes(self) -> tuple[str, ...]:
         """Return, once, what the commits had to note."""

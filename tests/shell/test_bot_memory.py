@@ -114,6 +114,23 @@ def test_memory_when_committed_then_a_new_process_loads_the_same_state(tmp_path:
     assert loaded.payload["journal_seq"] == 1
 
 
+def test_memory_when_the_first_save_fails_then_entries_wait_for_it_whatever_the_journal_takes(
+    tmp_path: Path,
+) -> None:
+    """Else the death of a new account would leave orders of which no saved state ever told."""
+    disk = Disk()
+    memory, settings = a_memory(tmp_path, disk)
+    disk.is_full = True
+    memory.commit(now=True)
+    disk.is_full = False
+
+    assert memory.book((OperatorPaused("me", "why", NOON),))
+    assert not memory.is_writable
+    assert journaled(settings) == memory.state
+    memory.commit(now=True)
+    assert memory.is_writable
+
+
 @pytest.mark.parametrize("is_full", [False, True])
 def test_door_when_the_disk_refuses_then_an_entry_stays_and_an_exit_goes(
     tmp_path: Path, is_full: bool

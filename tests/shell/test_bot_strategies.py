@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +22,7 @@ from shared.models.limits import Limits
 from tests.support.bars import FIRST_BAR, bars_of_closes, buffer_of, flat_then_breakout
 from tests.support.bot_bench import BotBench
 from tests.support.bot_house import BEFORE, BotHouse, seeing_a_breakout, status, steps
-from tests.support.wicked_strategies import DEEDS, write_strategy
+from tests.support.wicked_strategies import DEEDS, forget_modules, write_strategy
 
 pytestmark = pytest.mark.integration
 
@@ -35,8 +34,7 @@ ENDED = BARS[-1].start + timedelta(minutes=1)
 def _forget_modules() -> Iterator[None]:
     """Loaded files leave no module behind for the next test."""
     yield
-    for name in [name for name in sys.modules if name.startswith("strategy_file_")]:
-        del sys.modules[name]
+    forget_modules()
 
 
 def test_bot_when_a_strategy_is_off_then_degraded_shown_and_the_others_trade(
@@ -106,6 +104,7 @@ def test_exits_when_a_strategy_carries_rules_then_they_go_through_its_guard() ->
     rules = exit_rules_of(make_strategies((), Limits()))
 
     assert rules["options_flow"].trail_atr_multiple == 4.0
+    assert rules["options_flow"].decay_half_life == timedelta(minutes=15)
     assert rules["mean_reversion"].hold_max == timedelta(minutes=45)
     assert rules["momentum"].hold_max is None
 
@@ -120,7 +119,8 @@ def test_exits_when_a_position_was_adopted_by_its_id_then_its_strategy_is_found(
     adopted = replace(held, strategy="options_fl", opened_at=bench.now - timedelta(minutes=60))
 
     facts = bench.facts()
-    assert reason_to_leave(adopted, facts) == ("time: held 60 min, at most 60", "strategy")
+    decayed = "decay: its signal is worth 0.062 after 60 min, left at 0.062"
+    assert reason_to_leave(adopted, facts) == (decayed, "strategy")
     assert reason_to_leave(replace(adopted, strategy="options_xx"), facts) is None
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Inexact, getcontext
 from pathlib import Path
 
 import pytest
 
 from services.trading_bot.brain import ward as ward_module
-from services.trading_bot.brain.containment import Outcome, contained
 from services.trading_bot.brain.discovery import find_strategies
 from services.trading_bot.brain.port import ExitingStrategy
 from services.trading_bot.brain.roster import make_strategies
@@ -20,7 +18,7 @@ from services.trading_bot.brain.ward import STRIKES_MAX, Ward, rows_of, switched
 from shared.errors import ConfigFault
 from shared.models.limits import Limits
 from shared.models.market import CandleBuffer
-from tests.support.wicked_strategies import DEEDS, HONEST, LOADING, write_strategy
+from tests.support.wicked_strategies import DEEDS, HONEST, LOADING, forget_modules, write_strategy
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +30,7 @@ SLOW = {"never_returns", "swallows_everything", "swallows_the_limit", "sleeps", 
 def _forget_modules() -> Iterator[None]:
     """Loaded files leave no module behind for the next test."""
     yield
-    for name in [name for name in sys.modules if name.startswith("strategy_file_")]:
-        del sys.modules[name]
+    forget_modules()
 
 
 def make(folder: Path, *others: str) -> dict[str, ExitingStrategy]:
@@ -192,46 +189,52 @@ def test_ward_when_exit_reason_throws_then_the_position_is_kept(tmp_path: Path) 
     assert not rows_of([strategy])[0].is_on
 
 
-def test_containment_when_a_thing_calculates_otherwise_then_nobody_elses_money_does() -> None:
-    """Digits and traps that it sets for Decimal end with its answer, also when it throws."""
-    before = getcontext().copy()
+def test_ward_when_its_reason_is_an_heir_of_words_then_it_is_a_fault(tmp_path: Path) -> None:
+    """Words that may do anything when they are cut or joined are no reason to leave."""
+    deed = (
+        f"{HONEST}\n    def exit_reason(self, position, buffer, now):\n"
+        "        class Words(str): __getitem__ = lambda self, part: 5\n"
+        "        return None if buffer.capacity == 120 else Words('out')"
+    )
+    write_strategy(tmp_path / "mine", "poet", deed)
+    (strategy,) = make(tmp_path / "mine").values()
 
-    def coarsen(fails: bool) -> str:
-        getcontext().prec = 3
-        getcontext().traps[Inexact] = not getcontext().traps[Inexact]
-        if fails:
-            raise KeyError("no such thing")
-        return str(getcontext().prec)
+    reason = strategy.exit_reason(WARM.position(), CandleBuffer("SWING", 60, 30), WARM.now)
 
-    assert contained(lambda: coarsen(False)).answer == "3"
-    assert contained(lambda: coarsen(True)).fault
-    assert (getcontext().prec, getcontext().traps) == (before.prec, before.traps)
-
-
-def test_containment_when_the_limit_is_swallowed_then_it_ends_and_tracing_is_as_before() -> None:
-    """Whoever catches everything meets the limit again, and the question after it is a free one."""
-    tracing = sys.gettrace()
-
-    def swallow() -> None:
-        while True:
-            try:
-                sum(range(1000))
-            except BaseException:
-                continue
-
-    assert contained(swallow, 0.1).fault.startswith("Overrun: used up")
-    assert sys.gettrace() is tracing
-    assert contained(lambda: sum(range(9)), 0.1) == Outcome(36)
+    assert reason is None
+    assert "exit_reason with Words" in rows_of([strategy])[0].reason
 
 
-def test_containment_when_a_message_cannot_be_read_then_the_kind_is_said() -> None:
-    """A failure whose own words fail is told by its kind."""
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("exit_rules = property(lambda self: 1 / 0)", "ZeroDivisionError"),
+        ("exit_rules = 5", "no ExitRules"),
+        ("exit_rules = type('Heir', (ExitRules,), {})()", "no ExitRules"),
+        ("name = 'another'", "calls itself 'another'"),
+        ("exit_reason = property(lambda self: 1 / 0)", "ZeroDivisionError"),
+    ],
+)
+def test_start_when_what_a_strategy_carries_bites_then_it_is_off(
+    tmp_path: Path, member: str, words: str
+) -> None:
+    """Whatever is looked at beside its answers is looked at under guard, too."""
+    deed = f"{HONEST}\n    from shared.models.exits import ExitRules\n    {member}"
+    write_strategy(tmp_path / "mine", "biting", deed)
+    write_strategy(tmp_path / "mine", "honest")
 
-    class Mute(Exception):
-        def __str__(self) -> str:
-            raise ValueError("no words")
+    rows = {row.name: row for row in rows_of(make(tmp_path / "mine").values())}
 
-    def throw() -> None:
-        raise Mute
+    assert (rows["biting"].is_on, rows["honest"].is_on) == (False, True)
+    assert words in rows["biting"].reason
 
-    assert contained(throw).fault == "Mute: its message cannot be read"
+
+def test_start_when_it_bites_only_the_third_time_then_it_is_off(tmp_path: Path) -> None:
+    """One that is well behaved while it is tried cannot end the start when it is made for good."""
+    path = write_strategy(tmp_path / "mine", "patient")
+    late = "make=lambda limits: Wicked() if next(ASKED) < 2 else 1 / 0"
+    path.write_text(path.read_text().replace("make=lambda limits: Wicked()", late))
+
+    (strategy,) = make(tmp_path / "mine").values()
+
+    assert "cannot be made: ZeroDivisionError" in rows_of([strategy])[0].reason

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.trading_bot.exits import raised_stop, stop_leg
+from services.trading_bot.exits import raised_stop, reason_to_leave, stop_leg
+from services.trading_bot.plan import plan_turn
 from shared.models.exits import ExitRules
 from shared.models.market import Quote
 from shared.models.orders import Order
+from shared.models.portfolio import Position
+from shared.models.signals import Signal
+from shared.ports import MarketSnapshot, PortfolioView
+from tests.support.bars import bars_of_closes, buffer_of
+from tests.support.bot_bench import POLICY, BotBench
 from tests.support.builders import D
 from tests.support.trail_bench import TRAILING, TrailBench
 from tests.support.venue_bench import SYMBOL
@@ -92,6 +99,10 @@ def test_rule_when_the_bid_is_stale_or_from_the_future_then_nothing_moves(age_s:
         {"trail_step_atr": -1.0},
         {"trail_every": timedelta(0)},
         {"hold_max": timedelta(seconds=-1)},
+        {"decay_half_life": timedelta(0)},
+        {"decay_min": 0.0},
+        {"decay_min": 1.0},
+        {"decay_min": float("nan")},
     ],
 )
 def test_rules_when_a_number_means_nothing_then_they_cannot_be_made(
@@ -115,3 +126,79 @@ def test_exit_when_the_position_was_held_for_its_time_then_it_is_left() -> None:
 
     (send,) = bench.decide().exits
     assert send.request.reason.startswith("time: held 7 min")
+
+
+FADING = ExitRules(decay_half_life=timedelta(minutes=15), decay_min=1 / 16)
+
+
+@example(age_s=3_600.0)
+@example(age_s=3_599.0)
+@given(age_s=st.floats(-1e6, 1e6))
+def test_exit_when_the_signal_has_decayed_then_the_position_is_left_and_not_before(
+    age_s: float,
+) -> None:
+    """Four half-lives leave a sixteenth; a position from the future, or of no known age, stays."""
+    bench = BotBench(policy=replace(POLICY, exit_rules={"momentum": FADING}, strategies={}))
+    bench.hold()
+    (held,) = bench.state.positions.values()
+    age = timedelta(seconds=age_s)
+
+    why = reason_to_leave(replace(held, opened_at=bench.now - age), bench.facts())
+
+    assert (why is not None) == (age >= timedelta(hours=1))
+    assert why is None or why[0].startswith("decay: its signal is worth ")
+    assert reason_to_leave(replace(held, opened_at=None), bench.facts()) is None
+
+
+class Stumbling:
+    """Wants to leave everything, and cannot even judge one of the symbols."""
+
+    name = "momentum"
+
+    def __init__(self, failure: type[Exception]) -> None:
+        self._failure = failure
+
+    def decide(self, _: MarketSnapshot, __: PortfolioView) -> Sequence[Signal]:
+        return ()
+
+    def exit_reason(self, position: Position, *_: object) -> str | None:
+        if position.symbol == "AAPL":
+            raise self._failure("a bad position")
+        return "time to go"
+
+
+@pytest.mark.parametrize("failure", [KeyError, ValueError, AttributeError, RuntimeError])
+def test_exit_when_one_position_cannot_be_judged_then_the_others_are_left_all_the_same(
+    failure: type[Exception],
+) -> None:
+    """Whatever goes wrong with one is said and stays with it; it keeps its stop."""
+    bench = BotBench(policy=replace(POLICY, strategies={"momentum": Stumbling(failure)}))
+    for symbol in ("AAPL", "MSFT"):
+        bench.hold(symbol=symbol)
+    facts = bench.facts()
+    buffers = {name: buffer_of(bars_of_closes([100.0] * 3, name), 1) for name in ("AAPL", "MSFT")}
+
+    decision = plan_turn(replace(facts, market=replace(facts.market, buffers=buffers)))
+
+    assert [send.request.symbol for send in decision.exits] == ["MSFT"]
+    (note,) = [note for note in decision.notes if note.event == "item_failed"]
+    assert note.is_problem
+    assert note.message.startswith(f"exit of AAPL: {failure.__name__}")
+
+
+def test_exit_when_one_position_cannot_be_read_at_all_then_the_others_are_left_all_the_same() -> (
+    None
+):
+    """Nothing that looks at all positions in turn keeps the rest of the turn from happening."""
+    bench = BotBench(policy=replace(POLICY, strategies={"momentum": Stumbling(KeyError)}))
+    bench.hold(symbol="MSFT")
+    facts = bench.facts()
+    bad = {**facts.state.positions, "BAD": object.__new__(Position)}
+    buffers = {"MSFT": buffer_of(bars_of_closes([100.0] * 3, "MSFT"), 1)}
+    facts = replace(facts, state=replace(facts.state, positions=bad))
+
+    decision = plan_turn(replace(facts, market=replace(facts.market, buffers=buffers)))
+
+    assert [send.request.symbol for send in decision.exits] == ["MSFT"]
+    failed = {note.message.split(":")[0] for note in decision.notes if note.is_problem}
+    assert {"watch_coverage", "exit of BAD", "trailing of BAD"} <= failed

@@ -49,6 +49,32 @@ def test_handlers_when_one_raises_then_the_others_hear_and_it_is_told() -> None:
     ]
 
 
+def test_handlers_when_one_ends_or_fails_without_words_then_that_stays_its_own_too() -> None:
+    """Neither an exit nor a failure that cannot even be printed reaches the teller."""
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise KeyError("no words")
+
+    def mute(_change: Change) -> None:
+        raise MuteError
+
+    def leave(_change: Change) -> None:
+        raise SystemExit(3)
+
+    told: list[str] = []
+    handlers = EventHandlers(told.append)
+    handlers.add_event_handler("mute", mute)
+    handlers.add_event_handler("leaver", leave)
+
+    handlers.tell(a_change())
+
+    assert told == [
+        "the handler 'mute' failed at OperatorPaused: MuteError",
+        "the handler 'leaver' failed at OperatorPaused: SystemExit: 3",
+    ]
+
+
 def test_handlers_when_one_fails_too_often_in_a_row_then_it_is_removed() -> None:
     """A success in between begins the count anew; the last failure in a row ends it."""
     told: list[str] = []

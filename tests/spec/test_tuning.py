@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.trading_bot.tuning.__main__ import main
 from services.trading_bot.tuning.prices import Prices, from_folder
@@ -73,6 +75,38 @@ def test_weigh_when_a_signal_returns_each_minute_then_it_is_one_episode() -> Non
     (weight,) = weigh(rows, rising, HALF_HOUR)
 
     assert (weight.denials, weight.episodes, weight.forgone) == (32, 3, D(30))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 300),
+            st.sampled_from([("position",), ("cooldown",), ("position", "cooldown")]),
+            st.sampled_from(["SPY", "MSFT"]),
+            st.sampled_from(["buy", "sell"]),
+            st.integers(1, 10_000),
+        ),
+        max_size=25,
+    ),
+    st.decimals("0.01", "1e5", places=2),
+)
+def test_weigh_when_anything_was_refused_then_the_counts_nest_and_money_is_money(
+    refused: list[tuple[int, tuple[str, ...], str, str, int]], later: Decimal
+) -> None:
+    """Priced episodes are episodes, these are lonely refusals, these are refusals; what was forgone
+    and what was avoided are never negative, and one episode is never both.
+    """
+    rows = [
+        a_row(minute, *map(a_check, codes), symbol=symbol, side=side, qty=str(qty))
+        for minute, codes, symbol, side, qty in sorted(refused)
+    ]
+
+    for weight in weigh(rows, lambda *_: (D(100), later), HALF_HOUR):
+        assert 0 <= weight.priced == weight.episodes <= weight.alone <= weight.denials <= len(rows)
+        assert weight.forgone >= 0 <= weight.avoided
+        assert weight.net == weight.forgone - weight.avoided
+        assert weight.episodes or weight.forgone == weight.avoided == 0
+        assert later != 100 or weight.net == 0
 
 
 def test_weigh_when_the_price_fell_then_the_check_saved_it_and_a_sell_turns_it_round() -> None:

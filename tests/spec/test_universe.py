@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.exchange_sim.market.calendar import NyseCalendar, clock_reading
 from services.trading_bot.brain.regime import Regime, regime_of
 from services.trading_bot.brain.universe import SLOT, SYMBOLS_MAX, choose_universe, slot_of
 from shared.models.flow import NO_FLOW, FlowAlert, FlowView
@@ -18,6 +20,7 @@ from tests.support.bars import FIRST_BAR, bars_of_closes
 pytestmark = pytest.mark.unit
 
 NOON = FIRST_BAR + timedelta(minutes=90)
+DAY = timedelta(days=1)
 
 
 def traded(symbol: str, volume: int, minutes: int = 60) -> CandleBuffer:
@@ -73,6 +76,50 @@ def test_universe_when_the_slot_has_begun_then_later_bars_and_alerts_change_noth
     flow = FlowView.at(now, [call("S05", 10**6, -3)], ())
 
     assert choose_universe(later, flow, slot_of(now), 8) == choose_universe(MANY, NO_FLOW, NOON, 8)
+
+
+def test_universe_when_a_symbol_trades_seldom_or_was_halted_then_its_quiet_minutes_count() -> None:
+    """A usual minute is one of the market's: without a trade in it nothing was turned over, so
+    that a few large trades of long ago keep no place for a symbol that stands still.
+    """
+    price, quiet = Decimal(10), {}
+    for symbol, minutes_ago in {"SELDOM": range(90, 0, -3), "HALTED": range(90, 20, -1)}.items():
+        buffer = quiet[symbol] = CandleBuffer(symbol, 120, 30)
+        for minutes in minutes_ago:
+            start = NOON - timedelta(minutes=minutes)
+            buffer.add(Candle(symbol, start, price, price, price, price, 10**9))
+
+    chosen = choose_universe(MANY | quiet, NO_FLOW, NOON, 8)
+
+    assert chosen == {f"S{number}" for number in range(42, 50)}
+
+
+@pytest.mark.parametrize(
+    "opens_at",
+    [
+        pytest.param(datetime(2008, 3, 7, 14, 30, tzinfo=UTC), id="before the clocks go forward"),
+        pytest.param(datetime(2008, 3, 10, 13, 30, tzinfo=UTC), id="after"),
+        pytest.param(datetime(2011, 11, 4, 13, 30, tzinfo=UTC), id="before the clocks go back"),
+        pytest.param(datetime(2011, 11, 7, 14, 30, tzinfo=UTC), id="after that"),
+        pytest.param(datetime(2015, 12, 24, 14, 30, tzinfo=UTC), id="a half day"),
+    ],
+)
+def test_universe_when_a_session_opens_then_a_slot_begins_with_the_bars_of_the_one_before(
+    opens_at: datetime,
+) -> None:
+    """In every week of the year clock C strikes with the opening bell, in New York's time, and the
+    last bars of the session before tell what is liquid.
+    """
+    reading = clock_reading(NyseCalendar(), opens_at)
+    moved = {}
+    for symbol, buffer in MANY.items():
+        moved[symbol] = CandleBuffer(symbol, 120, 30)
+        for bar in buffer:
+            moved[symbol].add(replace(bar, start=bar.start + (opens_at - DAY - NOON)))
+
+    assert reading.is_open
+    assert slot_of(opens_at) == opens_at
+    assert choose_universe(moved, NO_FLOW, opens_at, 8) == {f"S{n}" for n in range(42, 50)}
 
 
 @given(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from services.trading_bot.brain.port import StrategySheet
@@ -38,7 +39,7 @@ def checked_reason(answer: object) -> str | None:
     """Return the reason to leave of a sound answer; raises Junk."""
     if answer is None:
         return None
-    if not isinstance(answer, str) or not answer.strip():
+    if type(answer) is not str or not answer.strip():
         raise Junk(f"answers exit_reason with {type(answer).__name__}, not with words or None")
     return answer[:REASON_CHARACTERS_MAX]
 
@@ -59,10 +60,14 @@ def _checked(signal: object, sheet: StrategySheet, snapshot: MarketSnapshot) -> 
 
 def _is_mistyped(signal: Signal, *_: object) -> bool:
     words = (signal.strategy, signal.symbol, signal.reason)
+    prices = (signal.entry_price, signal.stop_price, signal.target_price)
+    # Exactly these: an heir may do anything when others compare it or calculate with it.
     return (
         type(signal.side) is not Side
+        or type(signal.at) is not datetime
         or type(signal.strength) not in (float, int)
         or any(type(word) is not str for word in words)
+        or any(type(price) is not Decimal for price in prices)
     )
 
 

@@ -3,7 +3,8 @@
 A thing that throws, ends the process, recurses or never returns gives a fault in words. The time
 limit interrupts Python and sleeping alike, in the main thread, where the bot's loop runs; in
 another thread there is none, and the watchdog is what remains. How it calculates with Decimal is
-its own affair: the context of everybody else's money stays as it was.
+its own affair: the context of everybody else's money stays as it was, and so does the depth to
+which everybody may call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from math import ceil
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
+from services.trading_bot.brain.forbidden import forbidding
 from shared.clock import thread_cpu_s
 
 BUDGET_S = 0.5
@@ -44,12 +46,14 @@ class Outcome(Generic[T]):
     fault: str = ""
 
 
-def contained(call: Callable[[], T], budget_s: float = BUDGET_S) -> Outcome[T]:
+def contained(
+    call: Callable[[], T], budget_s: float = BUDGET_S, limit_s: float = LIMIT_S
+) -> Outcome[T]:
     """Return what the call answers, or why it did not. KeyboardInterrupt alone goes through."""
     began_s = thread_cpu_s()
     try:
-        with localcontext(), _limits(began_s + budget_s):
-            answer = call()
+        with localcontext(), forbidding(), _limits(began_s + budget_s, limit_s):
+            answer = _answered(call)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:
@@ -58,6 +62,14 @@ def contained(call: Callable[[], T], budget_s: float = BUDGET_S) -> Outcome[T]:
     if spent_s > budget_s:
         return Outcome(answer, f"Overrun: took {spent_s:.2f} s of the processor, not {budget_s:g}")
     return Outcome(answer)
+
+
+def _answered(call: Callable[[], T]) -> T:
+    depth = sys.getrecursionlimit()
+    try:
+        return call()
+    finally:
+        sys.setrecursionlimit(depth)
 
 
 def words_of(failure: BaseException) -> str:
@@ -70,11 +82,11 @@ def words_of(failure: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _limits(cpu_ends_s: float) -> Iterator[None]:
+def _limits(cpu_ends_s: float, limit_s: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    is_armed, ticks_left = True, ceil(LIMIT_S / TICK_S)
+    is_armed, ticks_left = True, ceil(limit_s / TICK_S)
 
     def tick(_: int, frame: FrameType | None) -> None:
         nonlocal ticks_left
@@ -83,7 +95,7 @@ def _limits(cpu_ends_s: float) -> Iterator[None]:
         if is_armed and thread_cpu_s() > cpu_ends_s:
             words = "used up its processor time and was still busy"
         elif is_armed and ticks_left <= 0:
-            words = f"was still busy after {LIMIT_S:g} s"
+            words = f"was still busy after {limit_s:g} s"
         frames = _frames_of_question(frame) if words else []
         if frames:
             _insist(frames, words)
@@ -104,11 +116,10 @@ def _limits(cpu_ends_s: float) -> Iterator[None]:
 def _frames_of_question(frame: FrameType | None) -> list[FrameType]:
     """Return what is running of the question, innermost first; none while it begins or ends."""
     found: list[FrameType] = []
-    while frame is not None and frame.f_code is not contained.__code__:
+    while frame is not None and frame.f_code is not _answered.__code__:
         found.append(frame)
         frame = frame.f_back
-    is_asked = bool(found) and found[-1].f_code.co_filename != contextlib.__file__
-    return found if is_asked else []
+    return found if frame is not None else []
 
 
 def _insist(frames: list[FrameType], words: str) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from services.trading_bot.brain.answers import Junk
+from services.trading_bot.brain.black_box import BlackBox
 from services.trading_bot.brain.containment import contained
 from services.trading_bot.brain.port import StrategySheet
 from shared.config.strategy_files import FOLDER, OWN_FOLDER, PLUGIN, strategy_files
@@ -24,6 +26,8 @@ GROUP = "self_healing_trader.strategies"
 """Entry point group; each entry point is a StrategySheet named as the entry point."""
 LOAD_BUDGET_S = 2.0
 """Processor time for loading a file: libraries take a while."""
+LOAD_LIMIT_S = 10.0
+"""Real time for the same: a disk that is asked for the first time takes a while, too."""
 _PACKAGE = "services.trading_bot.strategies"
 _FOREIGN = "strategy_file_"
 
@@ -38,8 +42,9 @@ class Found:
     is_foreign: bool = False
 
 
-def find_strategies(words: Sequence[str]) -> tuple[Found, ...]:
-    """Return what the words of STRATEGIES name, all of our own without any, sorted by name.
+def find_strategies(words: Sequence[str], box: BlackBox | None = None) -> tuple[Found, ...]:
+    """Return what the words of STRATEGIES name, all of our own without any, sorted by name. What
+    the box has switched off is not even loaded.
 
     Raises ConfigFault for names that nobody has, and for a name that two have.
     """
@@ -61,7 +66,9 @@ def find_strategies(words: Sequence[str]) -> tuple[Found, ...]:
         else:
             unknown.append(word)
     _refuse(unknown, [name for name, _, _ in sources], own)
-    return tuple(_found(*source) for source in sorted(sources, key=lambda source: source[0]))
+    told = box or BlackBox()
+    in_order = sorted(sources, key=lambda source: source[0])
+    return tuple(_found(name, load, is_foreign, told) for name, load, is_foreign in in_order)
 
 
 def _refuse(unknown: Sequence[str], names: Sequence[str], own: dict[str, Path]) -> None:
@@ -102,14 +109,21 @@ def _opener(name: str, path: Path) -> Callable[[], object]:
     return load
 
 
-def _found(name: str, load: Callable[[], object], is_foreign: bool) -> Found:
-    outcome = contained(load, LOAD_BUDGET_S)
-    sheet = outcome.answer
-    if sheet is None and outcome.fault:
+def _found(name: str, load: Callable[[], object], is_foreign: bool, box: BlackBox) -> Found:
+    if name in box.off:
+        return Found(name, None, box.off[name], is_foreign)
+    with box.speaking(name):
+        outcome = contained(lambda: _sheet_of(name, load()), LOAD_BUDGET_S, LOAD_LIMIT_S)
+    if outcome.answer is None:
         return Found(name, None, f"cannot be loaded: {outcome.fault}", is_foreign)
-    if not isinstance(sheet, StrategySheet):
-        return Found(name, None, "cannot be loaded: it has no STRATEGY = StrategySheet(...)")
+    return Found(name, outcome.answer, "", is_foreign)
+
+
+def _sheet_of(name: str, found: object) -> StrategySheet:
+    """Return the sheet, built anew, so that one made past its own checks is caught here."""
+    if type(found) is not StrategySheet:
+        raise Junk("it has no STRATEGY = StrategySheet(...)")
+    sheet = replace(found)
     if sheet.name != name:
-        fault = f"cannot be loaded: its sheet calls it {sheet.name}"
-        return Found(name, None, fault, is_foreign)
-    return Found(name, sheet, "", is_foreign)
+        raise Junk(f"its sheet calls it {sheet.name}")
+    return sheet

@@ -48,19 +48,32 @@ class StrategySheet:
     """It enters nothing when the session ends sooner than in so many minutes."""
 
     def __post_init__(self) -> None:
+        # Exactly these: an heir may do anything when others compare it or calculate with it.
+        for field, kinds in _KINDS.items():
+            if type(getattr(self, field)) not in kinds:
+                raise ValueError(f"{field} is of a wrong kind: {getattr(self, field)!r}")
         if not self.name.isidentifier() or self.name != self.name.lower():
             raise ValueError(f"name must be a word in small letters, not {self.name!r}")
-        if not isinstance(self.reward_risk, Decimal) or not self.reward_risk.is_finite():
-            raise ValueError(f"reward_risk must be a finite Decimal, not {self.reward_risk!r}")
-        if self.reward_risk <= 0:
-            raise ValueError(f"reward_risk must be above 0, not {self.reward_risk}")
+        if not self.reward_risk.is_finite() or self.reward_risk <= 0:
+            raise ValueError(f"reward_risk must be finite and above 0, not {self.reward_risk}")
         if not 0 <= self.close_minutes_min < 390:
             raise ValueError(f"close_minutes_min must be 0..389, not {self.close_minutes_min}")
+        if not all(type(each) is Regime for each in self.unsuited):
+            raise ValueError(f"unsuited must hold regimes, not {self.unsuited!r}")
         if not callable(self.make):
             raise ValueError("make must build the strategy from the limits")
         undocumented = [row.name for row in parameters_of(self) if not row.meaning]
         if undocumented:
             raise ValueError(f"parameters without a meaning: {', '.join(undocumented)}")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "reward_risk": (Decimal,),
+    "needs_flow": (bool,),
+    "unsuited": (frozenset,),
+    "close_minutes_min": (float, int),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def choose_universe(
     if len(buffers) <= symbols_max:
         return frozenset(buffers)
     money = {symbol: _flow_premium(flow.alerts.get(symbol, ()), slot) for symbol in buffers}
-    turnover = {symbol: _dollars_per_minute(buffers[symbol], slot) for symbol in buffers}
+    turnover = _dollars_per_minute(buffers, slot)
     by_flow = sorted(buffers, key=lambda symbol: (-money[symbol], symbol))
     by_turnover = sorted(buffers, key=lambda symbol: (-turnover[symbol], symbol))
     places = int(symbols_max * FLOW_SHARE)
@@ -54,11 +54,22 @@ def choose_universe(
     return frozenset(chosen)
 
 
-def _dollars_per_minute(buffer: CandleBuffer, slot: datetime) -> float:
-    """Return the usual turnover of a minute: the median, so that one block trade says little."""
+def _dollars_per_minute(buffers: Mapping[str, CandleBuffer], slot: datetime) -> Mapping[str, float]:
+    """Return the turnover of a usual minute by symbol: the median over the market's last minutes,
+    so that one block trade says little. Where a symbol did not trade it turned nothing over.
+    """
+    traded = {symbol: _dollars(buffer, slot) for symbol, buffer in buffers.items()}
+    minutes = sorted(set().union(*traded.values()))[-LIQUIDITY_BARS:]
+    return {
+        symbol: median(dollars.get(minute, 0.0) for minute in minutes) if minutes else 0.0
+        for symbol, dollars in traded.items()
+    }
+
+
+def _dollars(buffer: CandleBuffer, slot: datetime) -> Mapping[datetime, float]:
+    """Return what was traded in the last minutes of a symbol that were over when the slot began."""
     finished = [candle for candle in buffer if candle.start + _MINUTE <= slot]
-    traded = [float(candle.close) * candle.volume for candle in finished[-LIQUIDITY_BARS:]]
-    return median(traded) if traded else 0.0
+    return {one.start: float(one.close) * one.volume for one in finished[-LIQUIDITY_BARS:]}
 
 
 def _flow_premium(alerts: Sequence[FlowAlert], slot: datetime) -> float:

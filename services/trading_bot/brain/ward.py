@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.trading_bot.brain.answers import checked_reason, checked_signals
+from services.trading_bot.brain.black_box import BlackBox
 from services.trading_bot.brain.containment import contained
 from services.trading_bot.brain.port import StrategySheet
 from shared.models.exits import ExitRules
@@ -40,19 +41,32 @@ class StrategyRow:
     reason: str
     """Why it is off, or its last fault; empty when there was none."""
     strikes: int
+    tried_on: str = ""
+    """On which bars it stood its trial; empty for one that did not."""
 
 
 class Ward:
-    """ExitingStrategy around any strategy; never raises for what that does."""
+    """ExitingStrategy around any strategy; asked, it never raises for what that does. Making one
+    looks at the strategy, and raises whatever that raises.
+    """
 
     def __init__(
-        self, sheet: StrategySheet, strategy: Strategy, *, is_foreign: bool = False
+        self,
+        sheet: StrategySheet,
+        strategy: Strategy,
+        *,
+        is_foreign: bool = False,
+        box: BlackBox | None = None,
+        tried_on: str = "",
     ) -> None:
         self.name = sheet.name
         self.sheet = sheet
         self.exit_rules: ExitRules = getattr(strategy, "exit_rules", ExitRules())
         self._strategy = strategy
+        self._says_when_to_leave = hasattr(strategy, "exit_reason")
         self._is_foreign = is_foreign
+        self._box = box or BlackBox()
+        self._tried_on = tried_on
         self._strikes = self._sound = 0
         self._fault = ""
 
@@ -64,7 +78,7 @@ class Ward:
     @property
     def row(self) -> StrategyRow:
         """What the status shows of it."""
-        return StrategyRow(self.name, self.is_on, self._fault, self._strikes)
+        return StrategyRow(self.name, self.is_on, self._fault, self._strikes, self._tried_on)
 
     def decide(self, snapshot: MarketSnapshot, portfolio: PortfolioView) -> Sequence[Signal]:
         """Return its sound signals; none when it is off or at fault."""
@@ -78,16 +92,21 @@ class Ward:
 
     def exit_reason(self, position: Position, buffer: CandleBuffer, now: datetime) -> str | None:
         """Return its reason to leave; None when it has none, is off or at fault."""
-        own = getattr(self._strategy, "exit_reason", None)
-        if own is None:
+        if not self._says_when_to_leave:
             return None
-        shown = _copy_of(buffer) if self._is_foreign else buffer
-        return self._asked(lambda: checked_reason(own(position, shown, now)))
+        shown = buffer.copy() if self._is_foreign else buffer
+
+        def ask() -> str | None:
+            own: Any = self._strategy
+            return checked_reason(own.exit_reason(position, shown, now))
+
+        return self._asked(ask)
 
     def _asked(self, ask: Callable[[], T]) -> T | None:
         if not self.is_on:
             return None
-        outcome = contained(ask)
+        with self._box.speaking(self.name):
+            outcome = contained(ask)
         if outcome.fault:
             self._strike(outcome.fault)
         else:
@@ -156,12 +175,5 @@ def _shielded(portfolio: PortfolioView) -> PortfolioView:
 
 def _copied(snapshot: MarketSnapshot) -> MarketSnapshot:
     """Return the moment in a form whose change harms nobody."""
-    buffers = {symbol: _copy_of(buffer) for symbol, buffer in snapshot.buffers.items()}
+    buffers = {symbol: buffer.copy() for symbol, buffer in snapshot.buffers.items()}
     return replace(snapshot, buffers=buffers, quotes=MappingProxyType(dict(snapshot.quotes)))
-
-
-def _copy_of(buffer: CandleBuffer) -> CandleBuffer:
-    copy = CandleBuffer(buffer.symbol, buffer.capacity, buffer.warm_count)
-    for candle in buffer:
-        copy.add(candle)
-    return copy

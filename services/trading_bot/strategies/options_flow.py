@@ -4,7 +4,7 @@ Every alert is worth its premium, more when it was a sweep, halved each half-lif
 decays by itself from 1 to 0. Entry: the calls of the window are worth enough, puts are few
 beside them, the newest call is fresh, the close lies above the mean price of the dark pool
 prints and above its own fast average. Exit beside stop and target: the stop follows the price,
-or the time is up. Pure: floats inside, Decimal from the signal on.
+or the signal has decayed. Pure: floats inside, Decimal from the signal on.
 """
 
 from __future__ import annotations
@@ -30,14 +30,19 @@ from shared.ports import MarketSnapshot, PortfolioView
 
 REWARD_RISK = Decimal("2.0")
 _BAR = timedelta(minutes=1)
-_EXITS = ExitRules(trail_atr_multiple=4.0, hold_max=timedelta(minutes=60))
+_HALF_LIFE_S = 900.0
+_EXITS = ExitRules(
+    trail_atr_multiple=4.0, decay_half_life=timedelta(seconds=_HALF_LIFE_S), decay_min=0.0625
+)
 
 
 @dataclass(frozen=True, slots=True)
 class OptionsFlowParameters:
     """Tuning of the strategy. Times are market time, money is dollars."""
 
-    half_life_s: Annotated[float, "Market seconds after which an alert is worth half."] = 900.0
+    half_life_s: Annotated[float, "Market seconds after which an alert is worth half."] = (
+        _HALF_LIFE_S
+    )
     sweep_weight: Annotated[float, "A sweep counts so many times its premium."] = 1.5
     call_premium_min: Annotated[float, "Least decayed premium of the calls, in dollars."] = 400_000
     call_premium_full: Annotated[float, "Premium at which the strength is full."] = 2_000_000
