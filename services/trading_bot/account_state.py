@@ -20,12 +20,12 @@ from shared.clock import Clock
 from shared.config.settings import Settings
 from shared.errors import TransientFault
 from shared.events.replay import replay
-from shared.events.types import HoldPlaced
+from shared.events.types import HoldPlaced, IntentRecorded
 from shared.models.shown import shown
 from shared.models.state_codec import state_from_payload
 from shared.models.trading_state import BotState, HoldKind
 from shared.persistence.document import COUNT_MAX
-from shared.persistence.journal import Journal, JournalGap, JournalOutcome
+from shared.persistence.journal import Journal, JournalGap, JournalOpening, JournalOutcome
 from shared.persistence.names import aside_name
 from shared.persistence.state_store import LoadedState, StateOutcome, StateStore
 from shared.telemetry.logs import log_event
@@ -53,17 +53,20 @@ def open_memory(
     opening = journal.open(mode, account_id)
     for note in (*loaded.notes, *opening.notes):
         log_event(logger, "state_note", note, level=logging.WARNING)
-    is_first = loaded.outcome is StateOutcome.FIRST_START
+    outcome = loaded.outcome
+    if loaded.was_never_saved and _tells_everything(journal, opening):
+        outcome = StateOutcome.FIRST_START
+    is_first = outcome is StateOutcome.FIRST_START
     state = _state_of(loaded, (mode, account_id), wanted_epoch if is_first else None)
-    doubt = _doubt_of(loaded, opening.outcome)
+    doubt = _doubt_of(outcome, opening.outcome)
     state, lost = _replayed(state, journal, loaded.payload)
     doubt = lost or doubt
     log_event(
         logger,
         "state_loaded",
-        f"{loaded.outcome.value}: {len(state.positions)} positions, {len(state.orders)} orders, "
+        f"{outcome.value}: {len(state.positions)} positions, {len(state.orders)} orders, "
         f"{len(state.plans)} plans; journal {opening.outcome.value}",
-        outcome=loaded.outcome.value,
+        outcome=outcome.value,
         journal=opening.outcome.value,
     )
     memory = Memory(state, journal, store, clock)
@@ -106,6 +109,22 @@ def _replayed(
     return state, lost
 
 
+def _tells_everything(journal: Journal, opening: JournalOpening) -> bool:
+    """Whether a journal without any saved state is all that ever was: whole from its first record,
+    and without an intent. Entries wait for the first save; so an account that sent none has nothing
+    that only a saved state could tell, such as highs of its equity.
+    """
+    if opening.outcome is JournalOutcome.CORRUPT or opening.base_seq != 0:
+        return False
+    return all(_sent_nothing(record.get("events")) for record in journal.replay(0))
+
+
+def _sent_nothing(events: object) -> bool:
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        return False
+    return all(event.get("event") != IntentRecorded.__name__ for event in events)
+
+
 def _owner_of(payload: dict[str, Any] | None) -> tuple[str, str] | None:
     if payload is None:
         return None
@@ -126,9 +145,9 @@ def _merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
 
 
-def _doubt_of(loaded: LoadedState, journal: JournalOutcome) -> str:
+def _doubt_of(outcome: StateOutcome, journal: JournalOutcome) -> str:
     """Return why the state may lack something that the broker cannot tell; empty when whole."""
-    if loaded.outcome is StateOutcome.REBUILD:
+    if outcome is StateOutcome.REBUILD:
         return "the trading state was lost; the broker's own history has not been read yet"
     if journal is JournalOutcome.CORRUPT:
         return "the journal is damaged in the middle"

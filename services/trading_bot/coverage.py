@@ -14,7 +14,7 @@ from decimal import ROUND_DOWN, Decimal
 from shared.models.externals import serves_externals
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from shared.models.plans import PlanKind
-from shared.models.portfolio import Position
+from shared.models.portfolio import BrokerPosition, Position
 from shared.models.trading_state import BotState
 
 ZERO = Decimal(0)
@@ -78,11 +78,40 @@ def row_of(state: BotState, position: Position, now: datetime | None = None) -> 
     return CoverageRow(position.symbol, whole(position.qty), stop_qty)
 
 
+def gap_at_broker(
+    row: CoverageRow, position: Position, held: Mapping[str, Position] | None
+) -> Decimal:
+    """Return how many shares without a stop the broker's own fresh list really shows (`held` None:
+    not readable, then all). What it does not show cannot be protected, and asking for it as well
+    would be refused and leave the rest naked.
+    """
+    if held is None:
+        return row.gap_qty
+    shown = held.get(row.symbol)
+    there = whole(shown.qty) if shown is not None and shown.qty * position.qty > 0 else ZERO
+    return min(row.gap_qty, max(ZERO, there - row.stop_qty))
+
+
+def free_at_broker(symbol: str, held: Mapping[str, Position] | None) -> Decimal | None:
+    """Return how many shares no order at the broker holds, whoever placed it; None when he does not
+    say so.
+    """
+    shown = held.get(symbol) if held is not None else None
+    if not isinstance(shown, BrokerPosition) or shown.available_qty is None:
+        return None
+    return abs(shown.available_qty)
+
+
 def whole(qty: Decimal) -> Decimal:
     """Return the whole shares of a quantity, unsigned: no stop can be had for a fraction, which a
     split may leave.
     """
     return abs(qty).to_integral_value(ROUND_DOWN)
+
+
+def stands(order: Order) -> bool:
+    """Whether an order certainly stands at the broker, and nobody has asked for its end."""
+    return order.status in _COUNTING
 
 
 def is_stale(order: Order, state: BotState) -> bool:
@@ -110,7 +139,7 @@ def gaps_out_of_grace(state: BotState, now: datetime | None = None) -> tuple[str
 
 def _is_in_grace(state: BotState, symbol: str) -> bool:
     entry = state.entry_working(symbol)
-    if entry is None or entry.status not in _COUNTING:
+    if entry is None or not stands(entry):
         return False
     plans = [plan for plan in state.plans if plan.symbol == symbol]
     return all(plan.kind is PlanKind.PARTIAL_ENTRY and plan.step_number == 0 for plan in plans)
@@ -160,7 +189,7 @@ def closing_by_group(exits: Iterable[Order]) -> dict[str, Decimal]:
 
 def protects(order: Order, state: BotState, now: datetime | None) -> bool:
     """Whether the order certainly protects, or sells, its shares; with `now` until it expires."""
-    if order.status not in _COUNTING:
+    if not stands(order):
         return False
     if order.role is OrderRole.EXIT:
         # Queued outside the session or filling now: these shares are on their way out.

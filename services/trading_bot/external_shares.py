@@ -7,17 +7,24 @@ either may lag, and what is in doubt is left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from services.trading_bot.coverage import CoverageRow, closing_by_group, protects, whole
+from services.trading_bot.coverage import (
+    CoverageRow,
+    closing_by_group,
+    free_at_broker,
+    protects,
+    whole,
+)
 from services.trading_bot.decision import Facts
+from shared.events.orders import role_of_leg
 from shared.models.broker import BrokerOrder
 from shared.models.externals import EXTERNAL, external_key, serves_externals
-from shared.models.orders import Order, OrderRole, Side
+from shared.models.orders import Order, OrderClass, OrderRole, Side
 from shared.models.plans import Plan
-from shared.models.portfolio import BrokerPosition, Position
+from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 
 ZERO = Decimal(0)
@@ -65,26 +72,61 @@ def own_stops(symbol: str, state: BotState) -> list[Order]:
     return [one for one in orders if one.role is OrderRole.STOP and one.status.is_live]
 
 
-def held_by_others(
-    position: Position, state: BotState, held: Held | None, foreign: Iterable[BrokerOrder] = ()
+@dataclass(frozen=True, slots=True)
+class _InSight:
+    """What orders of others would close: shares of single stops, of other single orders, and of
+    groups by their stops and by their targets. Target and stop of a group close the same shares,
+    and once its entry has filled nothing tells any more which two belong together (rule 3).
+    """
+
+    lone_stops: Decimal
+    lone_others: Decimal
+    group_stops: Decimal
+    group_targets: Decimal
+
+    @classmethod
+    def of(cls, position: Position, foreign: Iterable[BrokerOrder]) -> _InSight:
+        """Add up those that make the position smaller."""
+        side, sums = closing_side(position.qty), [ZERO] * 4
+        closing = (one for one in foreign if (one.symbol, one.side) == (position.symbol, side))
+        for order in (each for one in closing for each in (one, *one.legs)):
+            is_target = role_of_leg(order) is not OrderRole.STOP
+            is_grouped = order.order_class is not OrderClass.SIMPLE
+            sums[2 * is_grouped + is_target] += order.qty - order.filled_qty
+        return cls(*sums)
+
+    @property
+    def held(self) -> Decimal:
+        """Shares that they hold."""
+        groups = max(self.group_stops, self.group_targets)
+        return self.lone_stops + self.lone_others + groups
+
+    @property
+    def bare(self) -> Decimal:
+        """Those that they hold and do not protect."""
+        return self.lone_others + max(ZERO, self.group_targets - self.group_stops)
+
+
+def _held_by_others(
+    position: Position, state: BotState, held: Held | None, in_sight: _InSight
 ) -> Decimal:
     """Return how many shares of the symbol orders that are none of ours hold: as many as those in
     sight, or as the broker's own count of what is free says; the larger number counts.
     """
     side = closing_side(position.qty)
-    shown = sum(
-        (
-            max(one.qty - one.filled_qty for one in (order, *order.legs))
-            for order in foreign
-            if order.symbol == position.symbol and order.side is side
-        ),
-        ZERO,
-    )
-    return max(shown, _held_unseen(position.symbol, side, state, held))
+    return max(in_sight.held, _held_unseen(position.symbol, side, state, held))
+
+
+def room_for_ours(
+    position: Position, state: BotState, held: Held | None, foreign: Iterable[BrokerOrder]
+) -> Decimal:
+    """Return how many whole shares of an external position no order of others holds."""
+    others = _held_by_others(position, state, held, _InSight.of(position, foreign))
+    return max(ZERO, whole(position.qty) - others)
 
 
 def _held_unseen(symbol: str, side: Side, state: BotState, held: Held | None) -> Decimal:
-    free = _free_qty(symbol, held)
+    free = free_at_broker(symbol, held)
     if free is None or held is None:
         return ZERO
     ours = [
@@ -96,14 +138,6 @@ def _held_unseen(symbol: str, side: Side, state: BotState, held: Held | None) ->
     return max(ZERO, abs(held[symbol].qty) - free - mine)
 
 
-def _free_qty(symbol: str, held: Held | None) -> Decimal | None:
-    """Return how many shares no order at the broker holds, None when it does not say so."""
-    shown = held.get(symbol) if held is not None else None
-    if not isinstance(shown, BrokerPosition) or shown.available_qty is None:
-        return None
-    return abs(shown.available_qty)
-
-
 def external_row(
     position: Position,
     state: BotState,
@@ -111,16 +145,27 @@ def external_row(
     now: datetime | None,
     foreign: Iterable[BrokerOrder] = (),
 ) -> CoverageRow:
-    """Return how far the external shares are protected, by our stops and by what others hold."""
+    """Return how far the external shares are protected: by our stops, and by what others hold
+    unless it is seen to be no stop.
+    """
     stops = own_stops(position.symbol, state)
     own = sum((one.remaining_qty for one in stops if protects(one, state, now)), ZERO)
-    others = held_by_others(position, state, held, foreign)
+    in_sight = _InSight.of(position, foreign)
+    others = _held_by_others(position, state, held, in_sight) - in_sight.bare
     return CoverageRow(position.symbol, whole(position.qty), own + others)
 
 
 def external_coverage(
-    state: BotState, held: Held | None, now: datetime | None
+    state: BotState,
+    held: Held | None,
+    now: datetime | None,
+    foreign: Iterable[BrokerOrder] = (),
 ) -> dict[str, CoverageRow]:
     """Return one row per external position, beside `coverage`, which knows ours alone."""
     found = (external_position(symbol, state, held) for symbol in sorted(state.external_positions))
-    return {each.symbol: external_row(each, state, held, now) for each in found if each is not None}
+    shown = tuple(foreign)
+    return {
+        each.symbol: external_row(each, state, held, now, shown)
+        for each in found
+        if each is not None
+    }

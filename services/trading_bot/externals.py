@@ -2,9 +2,10 @@
 
 They are observed, counted and shown, and never traded (ORDER_PATH.md rule 18). With the setting
 they get a stop of ours, for exactly the shares that no order at the broker holds. Where they become
-fewer, or an order of somebody else takes them, our stop goes, whatever the setting says, and
-one for what is left comes: it never sells more than is there. Each step is judged from the recorded
-orders, so that a restart goes on where the process before it stood.
+fewer, or an order of somebody else takes them, our stop goes, and one for what is left comes: it
+never sells more than is there. It goes, too, once the setting is off: nobody wants it any more, and
+it holds shares that are not ours. Each step is judged from the recorded orders, so that a restart
+goes on where the process before it stood.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
-from services.trading_bot.coverage import protects, whole
+from services.trading_bot.coverage import protects
 from services.trading_bot.decision import NOTHING, Decision, Facts, Note, safely
 from services.trading_bot.exits import OPERATOR, fresh_bid, recent_atr
 from services.trading_bot.external_shares import (
     beyond_ours,
     external_position,
-    external_row,
-    held_by_others,
     own_stops,
+    room_for_ours,
 )
 from services.trading_bot.plan_steps import cancels, start_plan
 from services.trading_bot.sends import Holding, external_stop_send
@@ -65,8 +65,10 @@ def _watch(symbol: str, facts: Facts) -> Decision:
     if facts.broker_positions is None or _is_moving(symbol, facts):
         return NOTHING
     stops = own_stops(symbol, facts.state)
+    if stops and not facts.policy.adopt_external:
+        return _withdraw(stops, "ADOPT_EXTERNAL is off")
     if stops and _holds_too_many(stops, facts):
-        return _withdraw(stops)
+        return _withdraw(stops, "the external shares became fewer, or another order protects them")
     if position is None or not facts.policy.adopt_external or _must_wait(symbol, facts):
         return NOTHING
     return _protect(position, facts)
@@ -103,13 +105,11 @@ def _holds_too_many(stops: list[Order], facts: Facts) -> bool:
     held = Position(first.symbol, beyond, Decimal(0)) if beyond != 0 else None
     if held is None or Holding(facts.state, held, facts.now).closing_side is not first.side:
         return True
-    others = held_by_others(held, facts.state, facts.broker_positions, facts.foreign_orders)
-    room = whole(beyond) - others
+    room = room_for_ours(held, facts.state, facts.broker_positions, facts.foreign_orders)
     return sum(each.remaining_qty for each in stops) > room
 
 
-def _withdraw(stops: list[Order]) -> Decision:
-    reason = "the external shares became fewer, or another order protects them"
+def _withdraw(stops: list[Order], reason: str) -> Decision:
     asked = (OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN)
     return cancels([each for each in stops if each.status not in asked], reason)
 
@@ -138,7 +138,8 @@ def _protect(position: Position, facts: Facts) -> Decision:
     if facts.account is None or not facts.account.may_trade:
         return NOTHING
     state, held = facts.state, facts.broker_positions
-    gap = external_row(position, state, held, facts.now, facts.foreign_orders).gap_qty
+    room = room_for_ours(position, state, held, facts.foreign_orders)
+    gap = room - sum(each.remaining_qty for each in own_stops(position.symbol, state))
     stop = _stop_price(position, facts)
     if gap < 1 or stop is None:
         return NOTHING

@@ -16,7 +16,7 @@ from services.trading_bot.external_shares import beyond_ours
 from services.trading_bot.sends import Send
 from shared.models.broker import Asset, OrderRequest
 from shared.models.externals import serves_externals
-from shared.models.orders import Order, OrderRole, OrderStatus, Side
+from shared.models.orders import Order, OrderRole, OrderStatus
 from shared.models.trading_state import BotState
 from shared.risk.facts import MISSING, UNKNOWN_AGE, GuardFacts, known
 
@@ -237,6 +237,6 @@ def _unknown_exits(request: OrderRequest, state: BotState) -> int:
         and order.client_order_id != request.client_order_id
         and order.status is OrderStatus.UNKNOWN
         and order.role is OrderRole.EXIT
-        and order.side is Side.SELL
+        and order.side is request.side
         for order in state.orders.open()
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 
 from services.trading_bot.coverage import coverage
+from services.trading_bot.decision import Decision
 from services.trading_bot.partial_entry import (
     has_time_for_rest,
     is_told_by_orders,
@@ -19,6 +20,7 @@ from services.trading_bot.parts import Parts
 from shared.clock import Clock
 from shared.config.settings import Settings
 from shared.errors import SystemFault
+from shared.models.externals import serves_externals
 from shared.models.mode import Mode
 from shared.models.orders import OrderRole
 from shared.models.trading_state import BotState
@@ -50,7 +52,8 @@ def naked_symbols(state: BotState) -> frozenset[str]:
     once when it has gone, and the exit must follow then.
     """
     gaps = {name for name, row in coverage(state).items() if not row.is_covered}
-    return frozenset(gaps | {plan.symbol for plan in state.plans if plan.step in _UNCOVERING})
+    ours = (plan for plan in state.plans if not serves_externals(plan.position_key))
+    return frozenset(gaps | {plan.symbol for plan in ours if plan.step in _UNCOVERING})
 
 
 def needs_only_orders(state: BotState) -> bool:
@@ -171,6 +174,15 @@ class Haste:
     def may_glance(self) -> bool:
         """Whether a look at the orders alone does. In lock-step a call takes no market time."""
         return not self._parts.settings.is_lock_step and needs_only_orders(self._parts.memory.state)
+
+    def needs_no_look(self, decision: Decision) -> bool:
+        """Whether what was sent can show nothing new within this turn: in lock-step an entry rests
+        until the next minute, and the broker's answer to it is booked.
+        """
+        others = (decision.cancels, decision.protective, decision.exits, decision.closes)
+        is_entry_alone = bool(decision.entries) and not any(others)
+        is_known = not self._parts.memory.state.unknown_outcomes
+        return self._parts.settings.is_lock_step and is_entry_alone and is_known
 
     def must_glance_first(self) -> bool:
         """Whether even clock B's whole look would come too late for shares that may be naked."""

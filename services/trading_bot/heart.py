@@ -19,6 +19,7 @@ from services.trading_bot.haste import is_too_slow_to_enter
 from services.trading_bot.parts import Parts
 from services.trading_bot.status import Stamp, StatusFacts, status_document
 from shared.errors import FailureClass, SchemaFault, SystemFault, TransientFault
+from shared.models.broker import ClockReading
 from shared.persistence.atomic_file import write_document
 from shared.telemetry.logs import log_event
 from shared.telemetry.notify import Beat
@@ -43,11 +44,12 @@ class Health:
 
 
 def judge_health(
-    parts: Parts, broker_fault: SystemFault | None, unresolved: str | None = None
+    parts: Parts, broker_fault: SystemFault | None, unresolved: str | None = None, denied: str = ""
 ) -> Health:
     """Return the worst thing that is wrong with the bot's means; OK when nothing is.
 
-    `unresolved` is what the reconciliation could not decide for too long, in words.
+    `unresolved` is what the reconciliation could not decide for too long, `denied` which
+    protection the guard refused, in words.
     """
     if isinstance(broker_fault, SchemaFault):
         return Health("FAILED", f"FAILED_API_SCHEMA: {broker_fault}", str(FailureClass.SCHEMA))
@@ -56,6 +58,8 @@ def judge_health(
         return Health("FAILED", words, str(FailureClass.SCHEMA))
     if unresolved is not None:
         return Health("FAILED", f"FAILED_RISK: unresolved, {unresolved}", str(FailureClass.RISK))
+    if denied:
+        return Health("DEGRADED", denied)
     if broker_fault is not None:
         return Health("DEGRADED", f"the broker cannot be asked: {broker_fault}")
     time_fault = getattr(parts.market_clock, "last_fault", None)
@@ -95,14 +99,17 @@ class Heart:
         self._status_at_s = float("-inf")
         self._slow_since_s: float | None = None
         self._health = Health("OK", "")
+        self._has_changed = False
 
-    def beat(self, health: Health, status: StatusFacts, turn_s: float) -> None:
-        """Say that a turn is finished. Changes of health are logged and said at once."""
+    def ends_turn(self, health: Health, reading: ClockReading | None) -> bool:
+        """Count a finished turn and log a change of health. Return whether somebody is to be told:
+        fast turns share a beat, and what nobody hears needs not be gathered.
+        """
         self.turns += 1
         now_s = self._parts.clock.monotonic_s()
-        health = self._with_coverage(self._with_speed(health, status), status)
-        changed = health.word != self._health.word
-        if changed:
+        health = self._with_coverage(self._with_speed(health, reading), reading)
+        self._has_changed = health.word != self._health.word
+        if self._has_changed:
             log_event(
                 self._logger,
                 "health_changed",
@@ -110,7 +117,13 @@ class Heart:
                 level=logging.INFO if health.word == "OK" else logging.WARNING,
             )
         self._health = health
-        if changed or now_s - self._beat_at_s >= BEAT_EVERY_S:
+        is_due = now_s - self._status_at_s >= STATUS_EVERY_S
+        return is_due or self._has_changed or now_s - self._beat_at_s >= BEAT_EVERY_S
+
+    def beat(self, status: StatusFacts, turn_s: float) -> None:
+        """Say what `ends_turn` found worth telling: the beat, and the status once a second."""
+        now_s, health = self._parts.clock.monotonic_s(), self._health
+        if self._has_changed or now_s - self._beat_at_s >= BEAT_EVERY_S:
             self._beat_at_s = now_s
             self._parts.notifier.beat(
                 Beat(
@@ -138,17 +151,18 @@ class Heart:
         if not self._parts.policy.adopt_external:
             return {}
         now = status.reading.now if status.reading is not None else None
-        rows = external_coverage(status.state, status.broker_positions, now)
+        held, foreign = status.broker_positions, status.foreign_orders
+        rows = external_coverage(status.state, held, now, foreign)
         naked = sum(not row.is_covered for row in rows.values())
         return {
             "external_coverage_pct": round(float(coverage_pct(rows)), 2),
             "external_uncovered": float(naked),
         }
 
-    def _with_speed(self, health: Health, status: StatusFacts) -> Health:
+    def _with_speed(self, health: Health, reading: ClockReading | None) -> Health:
         """In session a broker who is too slow to enter anything for long is no good health."""
         parts, now_s = self._parts, self._parts.clock.monotonic_s()
-        is_open = status.reading is not None and status.reading.is_open
+        is_open = reading is not None and reading.is_open
         if not is_open or not is_too_slow_to_enter(parts):
             self._slow_since_s = None
             return health
@@ -159,8 +173,8 @@ class Heart:
         slow = f"the broker takes {parts.broker.answer_s:.1f} s to answer"
         return Health("DEGRADED", f"{slow}, too long to protect a purchase: the bot enters nothing")
 
-    def _with_coverage(self, health: Health, status: StatusFacts) -> Health:
-        now = status.reading.now if status.reading is not None else None
+    def _with_coverage(self, health: Health, reading: ClockReading | None) -> Health:
+        now = reading.now if reading is not None else None
         late = self._parts.memory.naked.lasting(now)
         return Health("DEGRADED", late) if late and health.word == "OK" else health
 

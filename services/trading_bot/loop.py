@@ -118,7 +118,8 @@ class Loop:
             self._carry_out(plan_break_glass(self._facts(turn)), turn)
         self._haste.looked()
         self._thrift.looked()
-        parts.desk.verify(self._facts(turn), None if self._sight.picture else parts.eye.fault)
+        if not parts.desk.is_idle:
+            parts.desk.verify(self._facts(turn), None if self._sight.picture else parts.eye.fault)
         self._keep_books()
         self._judge_start()
         self._beat(turn, parts.eye.fault, parts.clock.monotonic_s() - started_s)
@@ -163,8 +164,7 @@ class Loop:
         are cancelled and coverage is verified (ORDER_PATH.md rule 24).
         """
         lasting = self._reconciler.lasting(RESOLVE_WITHIN_S)
-        is_lasting = lasting is not None and not self._reconciler.was_clean
-        if is_lasting and is_secure(self._parts.memory.state):
+        if lasting and not self._reconciler.was_clean and is_secure(self._parts.memory.state):
             raise RiskFault(f"unresolved at the start: {lasting}")
 
     def _stand_down(self) -> None:
@@ -193,8 +193,6 @@ class Loop:
         parts.books.close()
         log_event(self._logger, "state_saved", "the trading state is saved")
 
-    # --- gather
-
     def _facts(self, turn: Turn) -> Facts:
         parts = self._parts
         state = judge_standing(parts, turn, parts.eye.fault, self._reconciler).state
@@ -219,8 +217,6 @@ class Loop:
             answer_s=self._haste.answer_market_s,
         )
 
-    # --- plan, record, act
-
     def _work(self, turn: Turn) -> None:
         self._settle(turn)
         self._act_on(plan_turn(self._facts(turn)), turn)
@@ -234,8 +230,7 @@ class Loop:
 
     def _act_on(self, decision: Decision, turn: Turn) -> None:
         for _ in range(ROUNDS_MAX):
-            self._carry_out(decision, turn)
-            if not decision.acts:
+            if not self._carry_out(decision, turn) or self._haste.needs_no_look(decision):
                 return
             decision = self._follow_up(turn) or NOTHING
 
@@ -250,10 +245,10 @@ class Loop:
             self._carry_out(told, turn)
         return plan_follow_up(self._facts(turn)) if self._sight.see_again(turn) else None
 
-    def _carry_out(self, decision: Decision, turn: Turn) -> None:
-        """Record, then act: what is begun survives a death between the two."""
+    def _carry_out(self, decision: Decision, turn: Turn) -> bool:
+        """Record, then act: what is begun survives a death in between. False: nothing went out."""
         self._parts.memory.book(decision.bookings)
-        self._actor.act(decision, self._facts(turn))
+        return decision != NOTHING and self._actor.act(decision, self._facts(turn))
 
     def _settle(self, turn: Turn) -> None:
         parts, picture = self._parts, self._sight.picture
@@ -270,8 +265,6 @@ class Loop:
         for send in settled.resend:
             self._actor.send(send, self._facts(turn))
 
-    # --- after the work
-
     def _keep_books(self) -> None:
         parts = self._parts
         keys = parts.books.write(parts.memory.state)
@@ -280,8 +273,16 @@ class Loop:
         parts.memory.commit()
 
     def _beat(self, turn: Turn | None, fault: SystemFault | None, turn_s: float) -> None:
+        parts, reading = self._parts, turn.reading if turn is not None else None
+        denied = self._actor.denials.unprotected(parts.memory.state)
+        health = judge_health(parts, fault, self._reconciler.lasting(RESOLVE_WITHIN_S), denied)
+        if self._heart.ends_turn(health, reading):
+            self._heart.beat(self._status(turn, fault), turn_s)
+        self._beat_s = parts.clock.monotonic_s()
+
+    def _status(self, turn: Turn | None, fault: SystemFault | None) -> StatusFacts:
         parts, picture = self._parts, self._sight.picture
-        status = StatusFacts(
+        return StatusFacts(
             state=parts.memory.state,
             limits=parts.policy.limits,
             reading=turn.reading if turn is not None else None,
@@ -294,7 +295,5 @@ class Loop:
             gates=tuple(self._actor.gates),
             strategies=rows_of(parts.policy.strategies.values()),
             doors=standing_of_all(parts.host),
+            foreign_orders=self._sight.foreign_orders(),
         )
-        health = judge_health(parts, fault, self._reconciler.lasting(RESOLVE_WITHIN_S))
-        self._heart.beat(health, status, turn_s)
-        self._beat_s = parts.clock.monotonic_s()

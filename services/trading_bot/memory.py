@@ -3,7 +3,8 @@
 `book` applies events and brings those that must survive a death to the journal, one fsync for
 the batch, before it returns; `commit` writes the whole state, when it changed, and lets the
 journal go that far. A disk that refuses never stops an exit: the events live on in memory, are
-journaled with the next batch, and `fault` says what is wrong (ORDER_PATH.md rule 16).
+journaled with the next batch, and `fault` says what is wrong (ORDER_PATH.md rule 16). The fault of
+a new account's first save ends with that save: no entry goes out before a state stands on the disk.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Memory:
         self._clock = clock
         self._unsaved = True
         self._urgent = True
+        self._awaits_first_save = False
+        """Whether a new account's first save failed: its journal alone must not hold entries."""
         self._owed: list[dict[str, Any]] = []
         self._committed_at_s = float("-inf")
         self._saved_seq = journal.base_seq
@@ -102,7 +105,8 @@ class Memory:
             self.fault = fault
             return False
         self._owed = []
-        self.fault = None
+        if not self._awaits_first_save:
+            self.fault = None
         return True
 
     def begin_journal_anew(self) -> None:
@@ -139,7 +143,7 @@ class Memory:
         seq = self._journal.last_seq
         try:
             self._store.commit({**self._encoder.payload(self.state), JOURNAL_SEQ: seq})
-            self._unsaved = self._urgent = False
+            self._unsaved = self._urgent = self._awaits_first_save = False
             self.fault = None
             # Not further than the generation before: the backup must find its records, too.
             if self._saved_seq - self._journal.base_seq >= COMPACT_AFTER_RECORDS:
@@ -149,3 +153,4 @@ class Memory:
             raise
         except TransientFault as fault:
             self.fault = fault
+            self._awaits_first_save = not self._store.has_generation

@@ -7,7 +7,7 @@ that we hold; so a split or a withdrawal is known before anybody takes it for a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -28,6 +28,8 @@ from shared.models.trading_day import trading_day
 from shared.models.trading_state import BotState
 
 ZERO = Decimal(0)
+_SHARE_STEP = Decimal("0.000000001")
+"""Alpaca counts shares to nine digits."""
 LOOK_BACK = timedelta(days=4)
 """Read further back than the last close: a broker books weekends late."""
 
@@ -98,8 +100,8 @@ def _transfers(movements: Iterable[BrokerMovement], now: datetime) -> Iterable[E
 def _splits(
     movements: Iterable[BrokerMovement], state: BotState, held: Mapping[str, Position] | None
 ) -> Iterable[Event]:
-    """Yield the splits that make our shares the broker's. Where they do not, foreign shares are
-    among them or a fill is still to come: the reconciliation shows the difference.
+    """Yield the splits that make our shares the broker's, of shares that others hold beside them
+    our part alone. Where neither fits, a fill is still to come: the reconciliation shows it.
     """
     known = {each.activity_id for one in state.adjustments.values() for each in one.changes}
     fresh: dict[str, list[BrokerMovement]] = {}
@@ -107,8 +109,32 @@ def _splits(
         changes_shares = movement.kind in SPLIT_KINDS or movement.kind == CASH_IN_LIEU
         if changes_shares and movement.activity_id not in known:
             fresh.setdefault(movement.symbol, []).append(movement)
-    for symbol, changes in fresh.items():
-        ours = state.positions.get(symbol)
-        after = sum((each.qty for each in changes), ours.qty if ours is not None else ZERO)
-        if held is not None and after == _shown(symbol, held):
+    for symbol, changes in fresh.items() if held is not None else ():
+        own = _own(symbol, state)
+        shown = _shown(symbol, held or {})
+        beside = shown - sum((each.qty for each in changes), own)
+        if beside == 0:
             yield from (SharesChanged(each) for each in changes)
+        elif own * beside > 0 and _is_no_fill(symbol, beside, shown, state):
+            yield from (SharesChanged(_part_of(each, own, own + beside)) for each in changes)
+
+
+def _is_no_fill(symbol: str, beside: Decimal, shown: Decimal, state: BotState) -> bool:
+    """Whether what lay beside ours before a split is not a fill of ours that is still to come: as
+    many external shares were known, or what is shown now was reconciled already.
+    """
+    theirs = state.external_positions.get(symbol)
+    qty = theirs.qty if theirs is not None else ZERO
+    was_reconciled = shown in (state.strange_quantities.get(symbol), qty + _own(symbol, state))
+    return qty == beside or was_reconciled
+
+
+def _own(symbol: str, state: BotState) -> Decimal:
+    held = state.positions.get(symbol)
+    return held.qty if held is not None else ZERO
+
+
+def _part_of(movement: BrokerMovement, own: Decimal, whole: Decimal) -> BrokerMovement:
+    """Return a movement of the whole account's shares as far as it is of our own."""
+    qty = (movement.qty * own / whole).quantize(_SHARE_STEP).normalize()
+    return replace(movement, qty=qty, amount=(movement.amount * own / whole).quantize(CENT))

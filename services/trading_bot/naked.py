@@ -13,6 +13,7 @@ from services.trading_bot.coverage import row_of
 from services.trading_bot.partial_entry import NAKED_S_MAX
 from shared.events.handlers import Change
 from shared.events.types import FillSeen, OrderAdopted, OrderSeen
+from shared.models.externals import serves_externals
 from shared.models.trading_state import BotState
 from shared.telemetry.logs import log_event
 
@@ -72,10 +73,11 @@ def _symbol_of(change: Change) -> str | None:
 
 
 def _newest_stamp(state: BotState, symbol: str) -> datetime | None:
-    """Return when the broker last changed an order of the symbol, by its own clock."""
+    """Return when the broker last changed an order of ours in the symbol, by its own clock."""
     stamps = [
         stamp
         for order in state.orders.of_symbol(symbol)
+        if not serves_externals(order.position_key)
         for stamp in (order.updated_at, order.filled_at)
         if stamp is not None
     ]

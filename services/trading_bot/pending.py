@@ -73,7 +73,7 @@ class Pending:
         symbol = self.command.text("symbol")
         held = facts.state.positions.get(symbol)
         is_other = held is not None and held.position_key != self.position_key
-        if is_other or (held is None and symbol not in (facts.broker_positions or {})):
+        if is_other or (held is None and _holds_theirs_alone(symbol, facts)):
             self.flat_reads += 1
             if self.flat_reads < FLAT_READS:
                 return None
@@ -84,3 +84,12 @@ class Pending:
             return None
         detail = f"The session is closed: the order for {symbol} waits for the next one."
         return Confirmed(detail, {"symbol": symbol})
+
+
+def _holds_theirs_alone(symbol: str, facts: Facts) -> bool:
+    """Whether the broker shows nothing of the symbol, or exactly the shares known not to be ours:
+    more may be ours, by a late list.
+    """
+    shown = (facts.broker_positions or {}).get(symbol)
+    theirs = facts.state.external_positions.get(symbol)
+    return shown is None or (theirs is not None and shown.qty == theirs.qty)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
+from services.trading_bot.coverage import (
+    CoverageRow,
+    free_at_broker,
+    gap_at_broker,
+    protects,
+    whole,
+)
 from services.trading_bot.decision import Cancel, Decision, Facts, Note
 from shared.events.types import PlanDone, PlanStepped
 from shared.models.broker import BrokerOrder
 from shared.models.externals import external_symbol, serves_externals
 from shared.models.orders import Order, OrderRole, OrderStatus, OrderType
 from shared.models.plans import PLAN_STEPS, Plan, PlanKind
+from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 
 ANSWER_PATIENCE = timedelta(seconds=20)
@@ -92,8 +101,10 @@ def cancels(orders: list[Order], reason: str) -> Decision:
 
 
 def others_in_the_way(plan: Plan, facts: Facts) -> tuple[BrokerOrder, ...]:
-    """Return the orders that are none of ours and may hold external shares, or meet their sale."""
-    if not serves_externals(plan.position_key):
+    """Return the orders that are none of ours and may hold the shares, or meet their sale: they go
+    for external shares, and for ours where everything is to be closed.
+    """
+    if not (serves_externals(plan.position_key) or facts.flatten_externals):
         return ()
     return tuple(order for order in facts.foreign_orders if order.symbol == plan.symbol)
 
@@ -178,6 +189,61 @@ def _has_ended(stop: Order, state: BotState) -> bool:
     if stop.status is OrderStatus.REPLACED:
         return state.orders.by_broker_id(stop.replaced_by or "") is not None
     return stop.status.is_terminal
+
+
+def is_done_in_part(plan: Plan, facts: Facts) -> bool:
+    """Return whether what the plan brought covers some of the shares: the rest, which it did not
+    know of, gets a plan of its own.
+    """
+    return any(protects(order, facts.state, facts.now) for order in _brought(plan, facts))
+
+
+def is_on_way(plan: Plan, facts: Facts) -> bool:
+    """Return whether something that the plan brought may yet come to cover the shares; a target
+    that stands never will.
+    """
+    return any(
+        (order.role is not OrderRole.TARGET or order.status is OrderStatus.UNKNOWN)
+        and not order.status.is_terminal
+        and not protects(order, facts.state, facts.now)
+        for order in _brought(plan, facts)
+    )
+
+
+def gap_to_close(plan: Plan, row: CoverageRow, position: Position, facts: Facts) -> Decimal:
+    """Return for how many shares the plan may ask the broker for a stop now."""
+    gap = gap_at_broker(row, position, facts.broker_positions)
+    free = free_since_refused(plan, facts)
+    return gap if free is None else min(gap, free)
+
+
+def free_since_refused(plan: Plan, facts: Facts) -> Decimal | None:
+    """Return how many whole shares are free once the broker refused an order of the plan: somebody
+    else's order may hold some of ours. None while none was refused, or he does not say.
+    """
+    if all(order.status is not OrderStatus.REJECTED for order in _brought(plan, facts)):
+        return None
+    free = free_at_broker(plan.symbol, facts.broker_positions)
+    return whole(free) if free is not None else None
+
+
+def _brought(plan: Plan, facts: Facts) -> list[Order]:
+    """Return what was sent since the plan began, with its legs; an entry's are none of its own."""
+    members = group(plan, facts)
+    entries = {one.client_order_id for one in members if one.role is OrderRole.ENTRY}
+    return [
+        order
+        for order in members
+        if order.created_at is not None
+        and order.created_at >= plan.started_at
+        and order.client_order_id not in entries
+        and order.parent_id not in entries
+    ]
+
+
+def is_market_exit(order: Order) -> bool:
+    """Return whether the order sells at market: its shares have no stop to come back to."""
+    return order.role is OrderRole.EXIT and order.type is OrderType.MARKET
 
 
 def sent_since(plan: Plan, facts: Facts, role: OrderRole, kind: OrderType) -> Order | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from services.trading_bot.coverage import closing_by_group, stands
 from services.trading_bot.reconcile_report import Outcome, Working
 from shared.events.fills import stamp_of
 from shared.events.orders import order_from_seen, role_of_leg
@@ -15,6 +16,7 @@ from shared.models.broker import BrokerFill, BrokerOrder
 from shared.models.externals import EXTERNAL, external_key
 from shared.models.ids import parse_own_id
 from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, Side
+from shared.models.portfolio import Position
 from shared.models.trading_state import BotState, HoldKind
 
 _PLAN_NAMES = frozenset({"protect", "close", "replace", EXTERNAL})
@@ -43,8 +45,7 @@ def match_orders(
     )
     before = working.state
     _take_all(working, seen)
-    # Our own first: a leg with a random id is told by its parent.
-    for order in sorted(seen, key=lambda one: parse_own_id(one.client_order_id) is None):
+    for order in sorted(seen, key=lambda one: _rank(before, one, shares)):
         if working.state.orders.by_broker_id(order.broker_order_id) is None:
             _take_stranger(working, order, shares)
     _take_all(working, seen)
@@ -52,6 +53,16 @@ def match_orders(
         working.take(FillSeen(fill))
     _note_known(working, before)
     _note_absent(working, {name for order in seen for name in _ids_of(order)})
+
+
+def _rank(state: BotState, seen: BrokerOrder, shares: Mapping[str, Decimal]) -> int:
+    """Return when to judge an order: our own first, since a leg with a random id is told by its
+    parent; then the sale by hand that alone explains which shares of ours are missing.
+    """
+    if parse_own_id(seen.client_order_id) is not None:
+        return 0
+    is_exact = seen.filled_qty == _missing(state, seen.symbol, shares)
+    return 1 if seen.filled_qty and is_exact else 2
 
 
 def _take_all(working: Working, seen: list[BrokerOrder]) -> None:
@@ -190,13 +201,19 @@ def _orphan_leg(state: BotState, seen: BrokerOrder) -> Order | None:
 def _outside_exit(
     state: BotState, seen: BrokerOrder, shares: Mapping[str, Decimal]
 ) -> Order | None:
-    """Return our record of a close by hand or by the broker's own computation, else None."""
+    """Return our record of a close by hand or by the broker's own computation, else None.
+
+    While others hold shares beside ours, what is missing must be seen twice: the sale may have been
+    of theirs, and a fill of ours still to come. And nobody sells what our own exits hold: positions
+    are read after the orders, so that shares missing there may be an exit's of this very moment.
+    """
     held = state.positions.get(seen.symbol)
     entry = _entry_before(state, seen)
     if held is None or entry is None or seen.filled_qty == 0:
         return None
-    missing = abs(held.qty) - abs(shares.get(seen.symbol, Decimal(0)))
-    if seen.filled_qty > missing:
+    if seen.symbol in state.external_positions:
+        return None
+    if seen.filled_qty > min(_missing(state, seen.symbol, shares), _unheld(state, held)):
         return None
     return replace(
         order_from_seen(seen, OrderRole.EXIT),
@@ -204,6 +221,23 @@ def _outside_exit(
         strategy=entry.strategy,
         reason="closed from outside",
     )
+
+
+def _missing(state: BotState, symbol: str, shares: Mapping[str, Decimal]) -> Decimal:
+    """Return how many shares of ours the broker does not show."""
+    held = state.positions.get(symbol)
+    ours = abs(held.qty) if held is not None else Decimal(0)
+    return ours - abs(shares.get(symbol, Decimal(0)))
+
+
+def _unheld(state: BotState, held: Position) -> Decimal:
+    """Return how many of our shares no order of ours certainly holds at the broker."""
+    exits = (
+        order
+        for order in state.orders.group(held.position_key)
+        if order.role is not OrderRole.ENTRY and stands(order)
+    )
+    return abs(held.qty) - sum(closing_by_group(exits).values(), Decimal(0))
 
 
 def _entry_before(state: BotState, seen: BrokerOrder) -> Order | None:

@@ -23,6 +23,7 @@ def match_positions(working: Working, positions: Iterable[Position]) -> None:
 
     A difference that can be a lag, and one that is less than ours, is unresolved at first; the
     same difference seen again is a fact: more than ours is external then, less stays unresolved.
+    What was external before stays so, as far as it is still there.
     """
     held = {position.symbol: position for position in positions}
     ours = working.state.positions
@@ -37,17 +38,27 @@ def match_positions(working: Working, positions: Iterable[Position]) -> None:
         beyond = shown - own
         seen_before = working.state.strange_quantities.get(symbol) == shown
         is_more = own == ZERO or (beyond > 0) == (own > 0)
+        known = _known(working.state, symbol, beyond) if is_more else ZERO
+        is_proved = seen_before or known == beyond
         detail = f"the broker holds {shown}, we know of {own}"
-        if is_more and (seen_before or not _may_lag(working.state, symbol, working)):
+        if is_more and (is_proved or not _may_lag(working.state, symbol, working)):
             externals.append(_external(held[symbol], beyond))
             working.note(Outcome.EXTERNAL, symbol, "", detail)
-            if seen_before:
-                strange[symbol] = shown
             continue
         strange[symbol] = shown
+        if known != ZERO:
+            externals.append(_external(held[symbol], known))
         again = "again" if seen_before else "first seen"
         working.note(Outcome.UNRESOLVED, symbol, "", f"{detail}, {again}")
     working.take(ExternalsObserved(tuple(externals), strange, working.at))
+
+
+def _known(state: BotState, symbol: str, beyond: Decimal) -> Decimal:
+    """Return how many of the shares beyond ours were external before; none of the other side."""
+    before = state.external_positions.get(symbol)
+    if before is None or before.qty * beyond <= 0:
+        return ZERO
+    return min(before.qty, beyond, key=abs)
 
 
 def _external(shown: Position, qty: Decimal) -> Position:

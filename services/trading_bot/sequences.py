@@ -19,9 +19,14 @@ from services.trading_bot.plan_steps import (
     cancel_others,
     cancels,
     done,
+    free_since_refused,
+    gap_to_close,
     in_the_way,
+    is_done_in_part,
     is_in_doubt,
     is_long_in_doubt,
+    is_market_exit,
+    is_on_way,
     left_alone,
     live,
     must_ask_again,
@@ -78,7 +83,10 @@ def _protect(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         return done(plan, "protected", facts)
     if plan.step in ("clear_way", "await_clear"):
         return _clear_way(plan, facts)
-    holding = holding.only(row.gap_qty)
+    gap = gap_to_close(plan, row, holding.position, facts)
+    if gap == 0 or is_done_in_part(plan, facts):
+        return NOTHING if is_on_way(plan, facts) else done(plan, "as far as can be", facts)
+    holding = holding.only(gap)
     if plan.step == "send_oco":
         return _send_oco(plan, facts, holding)
     if plan.step == "send_trailing":
@@ -185,15 +193,11 @@ def _await_legs(plan: Plan, facts: Facts) -> Decision:
     if not living and not others:
         return step(plan, "send_exit", facts)
     # A market exit is on its way out with its shares: they have no stop to come back to.
-    waiting = [order for order in living if not _is_market_exit(order)]
+    waiting = [order for order in living if not is_market_exit(order)]
     if not (waiting or others) or not must_ask_again(plan, waiting, facts):
         return NOTHING
     found = cancels(waiting, plan.reason) + cancel_others(others, plan)
     return found + step(plan, plan.step, facts, plan.attempts + 1)
-
-
-def _is_market_exit(order: Order) -> bool:
-    return order.role is OrderRole.EXIT and order.type is OrderType.MARKET
 
 
 def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
@@ -208,7 +212,7 @@ def _send_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         if is_in_doubt(plan, facts) and facts.now - plan.updated_at < UNHEARD_PATIENCE:
             # Unknown protection may hold the shares after all: the next looks will show it.
             return NOTHING
-        if plan.attempts + 1 >= ATTEMPTS_MAX:
+        if plan.attempts + 1 >= ATTEMPTS_MAX or free_since_refused(plan, facts) == 0:
             return done(plan, f"exit refused: {sent.reason}", facts)
         return step(plan, "send_exit", facts, plan.attempts + 1) + _market_exit(
             plan, facts, holding
@@ -221,7 +225,8 @@ def _market_exit(plan: Plan, facts: Facts, holding: Holding) -> Decision:
     held = (facts.broker_positions or {}).get(plan.symbol)
     if held is None:
         return NOTHING
-    qty = min(abs(holding.position.qty), abs(held.qty))
+    free = free_since_refused(plan, facts) or abs(held.qty)
+    qty = min(abs(holding.position.qty), abs(held.qty), free)
     if qty != whole(qty):
         # A split left a fraction, and only the broker's own close takes it.
         return ask_to_close(plan, facts)

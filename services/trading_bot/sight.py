@@ -43,10 +43,11 @@ class Sight:
 
     def foreign_orders(self) -> tuple[BrokerOrder, ...]:
         """Return the orders of others that work at the broker, as far as the last look read them.
-        Asked for only where external shares are more than shown: adopted, or to be closed.
+        Asked for only where somebody holds shares beside ours, or adopts or closes them.
         """
         parts, picture = self._parts, self.picture
         wanted = parts.policy.adopt_external or bool(self._open_orders)
+        wanted = wanted or bool(parts.memory.state.external_positions)
         if picture is None or not wanted:
             return ()
         known = parts.memory.state.orders.by_broker_id

@@ -88,12 +88,18 @@ def is_closed_unseen(state: BotState, position_key: str) -> bool:
 
 
 def _part(plan: Plan, facts: Facts) -> Decimal | None:
-    """Return how many shares are to be closed where external ones, which stay, lie beside ours."""
-    ours = facts.state.positions.get(plan.symbol)
-    beside = plan.symbol in facts.state.external_positions
-    if serves_externals(plan.position_key) or not beside or ours is None:
+    """Return how many shares are the plan's own where others lie beside them, None for all: what
+    one request closed for both would be booked as the sale of one.
+    """
+    state, symbol = facts.state, plan.symbol
+    ours = state.positions.get(symbol)
+    if ours is None:
         return None
-    return None if facts.flatten_externals else abs(ours.qty)
+    if serves_externals(plan.position_key):
+        theirs = external_position(symbol, state, facts.broker_positions)
+        return abs(theirs.qty) if theirs is not None else None
+    was_more = abs(state.strange_quantities.get(symbol, ours.qty)) > abs(ours.qty)
+    return abs(ours.qty) if was_more or symbol in state.external_positions else None
 
 
 def _may_be_gone(plan: Plan) -> bool:

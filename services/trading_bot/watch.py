@@ -10,19 +10,21 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
-from services.trading_bot.coverage import coverage
+from services.trading_bot.coverage import coverage, free_at_broker, gap_at_broker
 from services.trading_bot.decision import Cancel, Decision, Facts, Note, safely
 from services.trading_bot.exits import reason_to_leave
 from services.trading_bot.plan_steps import start_plan
 from shared.events.types import PlanStarted
 from shared.models.externals import serves_externals
-from shared.models.orders import Order, OrderRole
+from shared.models.orders import Order, OrderRole, OrderStatus
 from shared.models.plans import PlanKind
 from shared.models.portfolio import Position
 from shared.models.trading_state import TradingState
 
 ENTRY_DEADLINE = timedelta(seconds=30)
 """Market time after which the unfilled rest of an entry is cancelled (rule 1)."""
+HELD_PATIENCE = timedelta(seconds=20)
+"""Market time before a stop is asked for again that somebody else's order leaves no shares for."""
 
 
 def watch_entries(facts: Facts) -> Decision:
@@ -64,18 +66,32 @@ def overdue(order: Order, facts: Facts) -> str | None:
 
 
 def watch_coverage(facts: Facts) -> Decision:
-    """Start protection for every position of ours that live stops do not cover."""
+    """Start protection for every share of ours that the broker shows and no live stop covers."""
     found = Decision()
     covered = coverage(facts.state, facts.now)
     for symbol in sorted(facts.state.positions):
         position = facts.state.positions[symbol]
-        if covered[symbol].is_covered or _is_in_hand(position, facts):
+        gap = gap_at_broker(covered[symbol], position, facts.broker_positions)
+        if gap == 0 or _is_in_hand(position, facts) or _is_held_by_others(position, facts):
             continue
-        gap = f"stops cover {covered[symbol].stop_qty} of {abs(position.qty)}"
-        plan = start_plan(facts, PlanKind.PROTECT, position.position_key, (gap, "coverage"))
-        note = Note("coverage_gap", f"{symbol}: {gap}", {"symbol": symbol})
+        words = f"stops cover {covered[symbol].stop_qty} of {abs(position.qty)}"
+        plan = start_plan(facts, PlanKind.PROTECT, position.position_key, (words, "coverage"))
+        note = Note("coverage_gap", f"{symbol}: {words}", {"symbol": symbol})
         found += Decision(bookings=(PlanStarted(plan),), notes=(note,))
     return found
+
+
+def _is_held_by_others(position: Position, facts: Facts) -> bool:
+    """Whether the broker has just refused an order for want of free shares, and none is free yet:
+    asking at every turn would only keep the exits waiting.
+    """
+    refused = any(
+        order.status is OrderStatus.REJECTED
+        and order.created_at is not None
+        and facts.now - order.created_at < HELD_PATIENCE
+        for order in facts.state.orders.group(position.position_key)
+    )
+    return refused and free_at_broker(position.symbol, facts.broker_positions) == 0
 
 
 def _is_in_hand(position: Position, facts: Facts) -> bool:

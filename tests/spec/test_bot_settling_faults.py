@@ -92,11 +92,13 @@ def test_settling_when_one_order_cannot_be_read_then_the_repeat_of_another_goes_
     assert sent == [close.client_order_id]
 
 
-@pytest.mark.parametrize(("what", "asked"), [("shares", 0), ("a fill", 3)])
+@pytest.mark.parametrize(("what", "asked"), [("shares", 0), ("a fill", 4)])
 def test_settling_when_a_person_must_look_then_the_broker_is_not_asked_at_every_turn(
     what: str, asked: int
 ) -> None:
-    """A person may take hours, and every read is taken from the looks at the orders."""
+    """A person may take hours, and every read is taken from the looks at the orders: the activities
+    once a minute, and the order behind a fill once.
+    """
     desk = Desk(FIRST)
     broker = desk.bench.broker
     if what == "shares":
@@ -113,3 +115,24 @@ def test_settling_when_a_person_must_look_then_the_broker_is_not_asked_at_every_
         desk.clock.advance(1)
 
     assert broker.reads - before == asked
+
+
+@pytest.mark.parametrize(
+    ("is_shown", "status"), [(True, OrderStatus.NOT_SENT), (False, OrderStatus.UNKNOWN)]
+)
+def test_settling_when_a_person_bought_the_same_symbol_then_an_absent_entry_is_settled(
+    is_shown: bool, status: OrderStatus
+) -> None:
+    """The order behind the fill tells whose it was; while nobody shows that order, nothing is."""
+    desk = Desk(FIRST)
+    broker = desk.bench.broker
+    by_hand = seen_of(FIRST, "b-9", OrderStatus.FILLED, client_order_id="by hand")
+    broker.activities.append(
+        BrokerFill("a-1", "b-9", "AAPL", Side.BUY, D(10), D(10), D(100), at(1))
+    )
+    if is_shown:
+        broker.books["b-9"] = by_hand
+    desk.look_through()
+    desk.settle()
+
+    assert desk.status(FIRST) is status

@@ -79,7 +79,7 @@ def test_external_row_is_judged_by_its_whole_shares(
 
 def test_external_adoption_when_the_bot_measures_nothing_is_unknown() -> None:
     """A bot that has not beaten yet has not said no."""
-    mute = {"trading-bot": {"metrics": {}}}
+    mute: dict[str, Any] = {"trading-bot": {"metrics": {}}}
     of = seen(held(external()), mute)
     assert views_api.status_document(of, judged(of), "sim")["external_adopted"] is None
     assert viewed(of).externals[0].stop_tone == "warn"

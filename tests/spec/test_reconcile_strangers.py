@@ -222,3 +222,21 @@ def test_reconcile_when_an_order_is_unknown_then_the_list_settles_it() -> None:
     assert state.unknown_outcomes == {}
     assert report.is_clean
     assert stop_of(state, "AAPL") is not None
+
+
+def test_reconcile_when_our_exits_hold_the_shares_then_a_foreign_sale_is_not_of_ours() -> None:
+    """Positions are read after the orders: a stop that fills between the two leaves none, and the
+    person beside us sold shares of their own.
+    """
+    sale = filled(
+        seen_of(an_exit(ENTRY, "by-hand"), "b-8", OrderStatus.NEW, created_at=at(20)),
+        10,
+        "99.00",
+        at(30),
+    )
+
+    state, report = brought_up(holding(), a_snapshot([OPENED, TARGET_LIVE, STOP_LIVE, sale]))
+
+    assert ("external", "by-hand") not in outcomes(report)
+    assert state.positions["AAPL"].qty == D(10)
+    assert ("unresolved", "AAPL") in outcomes(report)

@@ -29,8 +29,10 @@ class Actor:
         self.denials = Denials()
         self.gates: deque[GateLine] = deque(maxlen=GATES_KEPT)
 
-    def act(self, decision: Decision, facts: Facts) -> None:
-        """Do what was decided; bookings are already recorded. Never raises for the broker."""
+    def act(self, decision: Decision, facts: Facts) -> bool:
+        """Do what was decided; bookings are already recorded. Never raises for the broker. Return
+        whether anything was asked of him: a denial changes nothing that another look could show.
+        """
         for note in decision.notes:
             self._log(note)
         for result in decision.gates:
@@ -43,15 +45,16 @@ class Actor:
             )
         for cancel in decision.cancels:
             self._parts.door.cancel(cancel)
-        for send in (*decision.protective, *decision.exits):
-            self.send(send, facts)
+        sent = [self.send(send, facts) for send in (*decision.protective, *decision.exits)]
         for close in decision.closes:
             self._parts.door.close(close, facts.now)
-        for send in decision.entries:
-            self.send(send, facts)
+        sent += [self.send(send, facts) for send in decision.entries]
+        return any(sent) or bool(decision.cancels or decision.closes)
 
-    def send(self, send: Send, facts: Facts) -> None:
-        """Bring one order through the guard and the door, on the state as it is now."""
+    def send(self, send: Send, facts: Facts) -> bool:
+        """Bring one order through the guard and the door, on the state as it is now; False when the
+        guard denied it.
+        """
         facts = facts.with_events(self._parts.memory.state)
         account = facts.account
         dollars = DollarLimits.of(
@@ -62,6 +65,7 @@ class Actor:
         if isinstance(outcome, Denied):
             self._parts.books.denied(outcome, facts.now)
             self.denials.note(outcome, facts.now)
+        return not isinstance(outcome, Denied)
 
     def _system(self, send: Send, facts: Facts) -> System:
         parts = self._parts

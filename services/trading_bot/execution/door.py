@@ -30,6 +30,7 @@ from shared.models.broker import (
     SubmitOutcome,
     Unknown,
 )
+from shared.models.externals import serves_externals
 from shared.models.orders import Purpose
 from shared.ports import Broker
 from shared.risk.approved import Approved
@@ -108,7 +109,9 @@ class OrderDoor:
                 event = OutcomeUnknown(own_id, reason, at)
         self._memory.book((event,))
         request, is_accepted = send.request, isinstance(outcome, Accepted)
-        if not is_accepted:
+        is_told_no = isinstance(outcome, Rejected) and serves_externals(send.order.position_key)
+        if not is_accepted and not is_told_no:
+            # A stop for shares that are not ours may be refused for whatever others do with them.
             self._failures.append(at.timestamp())
         log_event(
             self._logger,

@@ -17,7 +17,8 @@ from services.trading_bot.settling import LOOKS_AT_S, Looks, SettleStep, settle_
 from shared.clock import Clock
 from shared.errors import ConfigFault, SystemFault
 from shared.events.types import Event, NotSent, OrderSeen
-from shared.models.orders import Order, OrderRole, OrderStatus, Purpose
+from shared.models.externals import serves_externals
+from shared.models.orders import Order, OrderClass, OrderRole, OrderStatus, Purpose
 from shared.models.portfolio import Position
 from shared.models.trading_state import BotState
 from shared.ports import Broker
@@ -61,6 +62,8 @@ class Settler:
         """When an order could not be read last."""
         self._strange_s: dict[str, float] = {}
         """When the activities last showed a fill that may be an order's."""
+        self._behind: dict[str, str | None] = {}
+        """Client id of each order that such a fill belongs to, None when nobody knows it."""
 
     def settle(
         self, state: BotState, positions: Mapping[str, Position] | None, now: datetime
@@ -159,24 +162,39 @@ class Settler:
             (fill.symbol, fill.side) == (order.symbol, order.side)
             and fill.cumulative_qty <= order.qty
             and state.orders.by_broker_id(fill.broker_order_id) is None
+            and not self._is_of_another(fill.broker_order_id, order)
             for fill in self._broker.fills(order.created_at)
         )
         if is_there:
             self._strange_s[own_id] = now_s
         return is_there
 
+    def _is_of_another(self, broker_order_id: str, order: Order) -> bool:
+        """Whether the order behind a fill, asked for once, shows another client id: a person's, not
+        this one's. The legs of a group have ids of their own, on the side of its exits.
+        """
+        if order.role is not OrderRole.ENTRY and order.order_class is not OrderClass.SIMPLE:
+            return False
+        if broker_order_id not in self._behind:
+            seen = self._broker.order(broker_order_id)
+            self._behind[broker_order_id] = seen.client_order_id if seen is not None else None
+        return self._behind[broker_order_id] not in (None, order.client_order_id)
+
     def _forget(self, state: BotState) -> None:
         for own_id in self._since_s.keys() - state.unknown_outcomes.keys():
             del self._since_s[own_id]
             for notes in (self._absent, self._resent, self._failed_s, self._strange_s):
                 notes.pop(own_id, None)
+        if not self._since_s:
+            self._behind.clear()
 
     def _may_go_again(self, order: Order, state: BotState) -> bool:
         """Whether it protects, or closes shares whose stop is gone already, and they are there. A
         change that was lost left its group whole; of protection whose repeat was refused another
         kind is tried.
         """
-        if order.symbol not in state.positions and order.symbol not in state.external_positions:
+        is_external = serves_externals(order.position_key)
+        if order.symbol not in (state.external_positions if is_external else state.positions):
             return False
         if order.replaces is not None or order.role is OrderRole.ENTRY:
             return False
