@@ -35,13 +35,17 @@ def copy_folder(source: Path, target: Path, left_behind: Sequence[str]) -> None:
         source, target, ignore=ignored, copy_function=_copy_if_there, dirs_exist_ok=True
     )
     books = [source / name for name in OWN_BOOKS]
-    _copied_at_rest(books, target, lambda: tuple(map(_stamp, books)))
+    copied_at_rest(books, target, lambda: tuple(map(_stamp, books)))
     for database in sorted(source.glob(DATABASES)):
         log = database.with_name(f"{database.name}-wal")
-        _copied_at_rest([database, log], target, lambda: (_stamp(database), _head(log)))  # noqa: B023
+        copied_at_rest([database, log], target, lambda: (_stamp(database), _head(log)))  # noqa: B023
 
 
-def _copied_at_rest(paths: Sequence[Path], target: Path, mark: Callable[[], object]) -> None:
+def copied_at_rest(paths: Sequence[Path], target: Path, mark: Callable[[], object]) -> None:
+    """Copy files that belong together, again until their mark is the same before and after.
+
+    Raises OSError when it never is, or when the target cannot hold them.
+    """
     never = threading.Event()
     for _ in range(TRIES):
         before = mark()

@@ -60,8 +60,8 @@ along, and a gateway that is killed is back at once.
 COURSE = """A fault of the wire, the disk or the clock stays shown until it is over (or, where the
 row says so, until the system is well in spite of it); what passes by itself is never FAILED for
 long enough to page anybody; where ACTIVE alone is expected, trading goes on; what only a person
-can mend is parked without one restart. People need not be told again of what they were told of and
-whose end was not told yet.
+can mend is parked without one restart, and held until a page has come. People need not be told
+again of what they were told of and whose end was not told yet.
 
 An order counts as lost when our prefix stands at the broker and the id neither in
 `trading_state.json`, `journal.jsonl` (each with its older generations) or `ledger.db` nor in

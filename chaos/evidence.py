@@ -8,6 +8,8 @@ from typing import Any
 
 from chaos.catalogue import BOT, SUPERVISOR
 
+PAGE = "failure"
+"""As apprise calls the kind of a page."""
 OK, FAILED, ACTIVE, RUNNING, PARKED = "OK", "FAILED", "ACTIVE", "running", "parked"
 
 
@@ -132,6 +134,11 @@ class AlertSaid:
         """What it tells of: one thing, or each of the several that were told together."""
         several = tuple(line[2:].partition(": ")[0] for line in self.body.splitlines())
         return several if self.title.endswith(" more)") else (self.title,)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it gets somebody out of bed for what is not over."""
+        return self.kind == PAGE and not self.is_end
 
     @property
     def is_end(self) -> bool:

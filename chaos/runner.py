@@ -17,6 +17,7 @@ from chaos.judge import Judged, Seen, Verdict, is_answered, is_detected, judge, 
 from chaos.page_watch import PageWatch
 from chaos.receiver import AlertReceiver
 from chaos.row import Row
+from chaos.telling import PAGE_DUE_S
 from chaos.throwaway import ThrowAway
 from chaos.tree import Tree
 from chaos.watcher import Watcher
@@ -56,6 +57,7 @@ class Drills:
         tell: Callable[[str], None],
     ) -> None:
         self._state, self._clock, self._tell = system.state, clock, tell
+        self._receiver = receiver
         self._tree = Tree(system.state, clock)
         self._watcher = Watcher(self._tree, system.logs, clock)
         self._pages = PageWatch(self._tree, clock)
@@ -142,9 +144,16 @@ class Drills:
             known = moments.detected_s is not None and moments.responded_s is not None
             if act.is_over() and (known or sample.at_s > limit_s):
                 return moments, ""
-            if known and row.expected.parked:
+            if known and row.expected.parked and self._was_paged(moments, sample.at_s):
                 return moments, ""
             self._watcher.until(lambda _: False, 0.1)
+
+    def _was_paged(self, moments: Moments, now_s: float) -> bool:
+        """Whether a page came, or its time is over: what only a person can mend is held until
+        a person was told.
+        """
+        paged = any(one.is_page for one in self._receiver.since(moments.injected_s))
+        return paged or now_s > (moments.responded_s or now_s) + PAGE_DUE_S
 
     def _guardrail(self) -> str:
         """Return why the drill must end at once, if it must."""

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from chaos.evidence import FAILED, OK, AlertSaid, Books, PageSaid, Sample, spans
+from chaos.evidence import FAILED, OK, PAGE, AlertSaid, Books, PageSaid, Sample, spans
 from shared.models.health import Status
 
 PAGE_DUE_S, WARN_DUE_S = 10.0, 18.0
 """Within so long a FAILED and whatever is not OK must have reached people: two and ten seconds of
 patience, and eight for the delivery on a busy machine."""
-URGENT, WARNING = "failure", "warning"
-"""As apprise calls the kind of a page, and of what may wait."""
+WARNING = "warning"
+"""As apprise calls the kind of what may wait."""
 NOTICE = "] LARGE TRADE "
 """What happened once and is no trouble."""
 _END = re.compile(r"RECOVERED (?P<subject>.+) after \d+ \w+(?: \d+ \w+)?$")
@@ -77,7 +77,7 @@ def _stands(heard: Sequence[AlertSaid], begin_s: float, *, urgent: bool) -> bool
             if ended is not None:
                 subject = re.escape(ended["subject"])
                 known = {old for old in known if not re.search(f" {subject}( for .*)?$", old)}
-            elif NOTICE not in title and one.kind in (URGENT, *([] if urgent else [WARNING])):
+            elif NOTICE not in title and one.kind in (PAGE, *([] if urgent else [WARNING])):
                 if one.at_s >= begin_s:
                     return True
                 known.add(title)

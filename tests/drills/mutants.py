@@ -134,8 +134,9 @@ WITNESSES = {
         '    document.update(\n        overall="OK",',
     ),
 }
-"""Who tells of a failure does not: drilled with WITNESSED, which is FAILED for a while."""
-WITNESSED = "bot_hang"
+"""Who tells of a failure does not."""
+WITNESSED = {"heartbeat_keeps_silent": "invalid_creds", "dashboard_flatters": "bot_hang"}
+"""The drill for each: FAILED until a page has come, and FAILED for a while."""
 
 
 def changed(folder: Path, change: Change) -> str:

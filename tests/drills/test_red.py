@@ -75,5 +75,5 @@ def test_drill_when_the_healing_is_switched_off_then_it_is_red(tmp_path: Path, n
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", WITNESSES)
 def test_drill_when_nobody_tells_the_truth_then_it_is_red(tmp_path: Path, name: str) -> None:
-    """Alerts and page are judged too, on the failure of a bot that hangs."""
-    red(tmp_path, WITNESSED, WITNESSES[name])
+    """Alerts and page are judged too."""
+    red(tmp_path, WITNESSED[name], WITNESSES[name])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.copying import copy_folder
+from chaos.copying import copied_at_rest, copy_folder
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -83,6 +83,27 @@ def test_copy_when_somebody_writes_then_every_copy_is_whole_and_the_broker_is_no
         assert state in (journal, journal + 1)
         assert one[0] >= state - 1
         assert not list(target.glob(".*"))
+
+
+def test_copy_when_files_change_while_they_are_copied_then_they_are_copied_again(
+    tmp_path: Path,
+) -> None:
+    """The half that was copied before the change does not stay."""
+    books, target = [tmp_path / "state", tmp_path / "journal"], tmp_path / "target"
+    target.mkdir()
+    turn = iter(range(1_000))
+
+    def written_once() -> int:
+        number = min(next(turn), 1)
+        for book in books:
+            book.write_text(str(number))
+        return number
+
+    copied_at_rest(books, target, written_once)
+
+    assert [(target / book.name).read_text() for book in books] == ["1", "1"]
+    with pytest.raises(OSError, match="state never stood still"):
+        copied_at_rest(books, target, lambda: next(turn))
 
 
 def test_copy_when_nobody_writes_then_all_but_what_is_left_behind_is_there(tmp_path: Path) -> None:

@@ -158,8 +158,9 @@ def test_alert_when_it_tells_of_several_things_then_it_is_an_end_only_if_all_are
     ends = AlertSaid(1.0, title, f"- {OVER}: It was.\n- {OVER}: It was.", "failure")
     mixed = replace(ends, body=f"- {OVER}: It was.\n- [SIM] FAILED system: It is.")
 
-    assert ends.is_end
-    assert not mixed.is_end
+    assert (ends.is_end, ends.is_page) == (True, False)
+    assert (mixed.is_end, mixed.is_page) == (False, True)
+    assert not alert(1.0, kind="warning").is_page
     assert unheard(FAILURE, replace(mixed, at_s=12)) == []
 
 
