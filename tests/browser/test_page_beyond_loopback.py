@@ -30,7 +30,7 @@ def test_page_when_somebody_signs_out_elsewhere_says_that_the_session_is_over(
     browser: Browser, wide: Dashboard
 ) -> None:
     """Sign-in first; then a sign-out in another tab of the browser ends this tab's stream, and the
-    page does not blame the dashboard for it.
+    page does not blame the dashboard for it. The way back shows nothing kept of the page either.
     """
     context = browser.new_context(base_url=f"http://127.0.0.1:{wide.port}")
     watching, leaving = context.new_page(), context.new_page()
@@ -42,6 +42,8 @@ def test_page_when_somebody_signs_out_elsewhere_says_that_the_session_is_over(
         expect(watching.locator("#verdict-word")).to_have_text("OK", timeout=WAIT_MS)
         leaving.goto("/")
         leaving.get_by_role("button", name="Sign out").click()
+        leaving.go_back()
+        expect(leaving.locator("h1")).to_have_text("Sign in", timeout=WAIT_MS)
         expect(watching.locator("#stale-sign-in")).to_be_visible(timeout=WAIT_MS)
         expect(watching.locator("#verdict-reason")).to_have_text(re.compile("session .* is over"))
         expect(watching.locator("#verdict-word")).to_have_text("STALE")

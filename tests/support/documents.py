@@ -132,6 +132,8 @@ def order(number: int, status: str = "filled", **changed: Any) -> dict[str, Any]
 
 _CONDITION: dict[str, Any] = {
     "coverage_pct": 100.0,
+    "external_positions": [],
+    "external_coverage_pct": 100.0,
     "unknown_outcomes": 0,
     "limits": [
         {"name": "daily_loss", "limit": "2000.00", "used": "0.00", "used_pct": 0.0},
