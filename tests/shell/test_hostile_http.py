@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import time
 import tracemalloc
@@ -16,10 +17,12 @@ import pytest
 from shared.clock import SystemClock
 from shared.errors import ConfigFault, SystemFault, TransientFault
 from shared.models.broker import CloseRequested, Rejected, Unknown
+from shared.models.portfolio import Account
 from shared.resilience.door_rules import DoorRules, FailedCall
 from shared.resilience.http_door import DoorAdapter, HttpDoor
 from shared.resilience.reply_body import BODY_BYTES_MAX
 from tests.support import hostile_http as hostile
+from tests.support.alpaca_payloads import raw_bracket
 from tests.support.door_calls import CALLS, Call, Doors, Target
 from tests.support.raw_server import RawServer, Script, reply_bytes
 
@@ -27,9 +30,10 @@ pytestmark = pytest.mark.integration
 
 ONCE = DoorRules(attempts=1, reads_per_minute=None)
 """One try: how often a read is tried again is told elsewhere."""
-HASTY = replace(ONCE, silence_s=0.3, total_s=0.4)
+HASTY = replace(ONCE, silence_s=0.2, total_s=0.25, holds=False)
 """For replies that never end."""
 MARGIN_S = 0.7
+SEED, ROUNDS = 20_261, 80
 TARGET = Target("904837e3-3b76-47ec-b432-046db621571b", "sht-h5salyam-momentum-0123456789ab", 7)
 NAMED = {call.name: call for call in CALLS}
 READS = [NAMED[name] for name in ("account", "latest_quotes", "alerts")]
@@ -95,7 +99,7 @@ def test_account_when_the_reply_is_odd_but_whole_then_it_is_read(name: str) -> N
 
 def test_body_when_larger_than_allowed_then_given_up_and_memory_is_bounded() -> None:
     """A bomb unpacks no further than to the bound, and a plain flood ends there, too."""
-    small = hostile.bomb(200)
+    small = hostile.bomb(100)
     for script in (
         hostile.saying(hostile.encoded(small, "gzip")),
         hostile.flooding(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 2**16),
@@ -111,7 +115,7 @@ def test_body_when_larger_than_allowed_then_given_up_and_memory_is_bounded() -> 
             assert most_bytes < 2.5 * BODY_BYTES_MAX
 
 
-@pytest.mark.parametrize("status", [401, 403, 422, 500])
+@pytest.mark.parametrize("status", [401, 500])
 def test_refusal_when_its_body_is_huge_then_judged_at_once_and_parks_nobody(status: int) -> None:
     """Ten mebibytes that begin like the broker's own refusal are nobody's word."""
     body = b'{"message": "unauthorized.", "pad": "' + b"x " * 5 * hostile.MEBIBYTE + b'"}'
@@ -181,6 +185,32 @@ def test_numbers_when_no_market_has_them_then_dropped_or_a_fault_of_ours(number:
         ):
             assert told_of(ask) == []
         assert isinstance(outcome(doors, NAMED["account"]), SystemFault)
+
+
+def test_replies_when_spoilt_by_chance_then_a_value_a_fault_of_ours_or_unknown() -> None:
+    """By a seed: whatever comes, nothing of Python's or a library's passes a door, and no success
+    that was spoilt says that an order was refused.
+    """
+    chance = random.Random(SEED)
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hostile.ACCOUNT), hostile.ACCOUNT)
+    whole = (
+        reply_bytes(hostile.ACCOUNT, headers="Content-Type: application/json\r\n"),
+        reply_bytes(json.dumps(raw_bracket()).encode()),
+        ODD["gzip"],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+    )
+    said = [b""]
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        hostile.saying(said[0])(connection, request)
+
+    with doors_at(script, HASTY) as (doors, _):
+        for _ in range(ROUNDS):
+            said[0] = hostile.spoilt(chance.choice(whole), chance)
+            assert isinstance(outcome(doors, READS[0]), Account | SystemFault), said
+            found = outcome(doors, WRITES[0])
+            assert isinstance(found, Unknown | Rejected), said
+            assert isinstance(found, Unknown) or not said[0].startswith(b"HTTP/1.1 200 "), said
 
 
 def test_bars_when_nobody_asked_for_their_symbol_then_dropped_and_told() -> None:

@@ -98,6 +98,7 @@ REPLIES: list[tuple[int, str, FailureClass, str, Placement]] = [
     (503, "", T, "broker_error", UNKNOWN),
     (504, "<html>", T, "broker_error", UNKNOWN),
     (301, "", C, "redirected", NOT),
+    (303, "", C, "redirected", UNKNOWN),
 ]  # fmt: skip
 
 

@@ -22,6 +22,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("PATCH", {"json": {"stop_price": "1.5"}, "timeout": (1.0, 2.0)}),
     ("DELETE", {"params": None}),
     ("get", {"params": {"symbols": "A,B"}}),
+    # Equal as numbers, and not the same on the wire; lists, nothing, and a text of its own.
+    ("GET", {"params": {"nested": 1}}),
+    ("GET", {"params": {"nested": True}}),
+    ("GET", {"params": {"nested": 1.0}}),
+    ("GET", {"params": {"symbols": ["A", "B"], "until": None}}),
+    ("GET", {"params": "status=all&nested=true"}),
 ]
 
 

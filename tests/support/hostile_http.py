@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import socket
 import struct
 import zlib
@@ -87,8 +88,8 @@ def no_http() -> Iterator[tuple[str, Callable[[], Script]]]:
             _head("200 OK", f"Content-Length: {len(ACCOUNT)}", "Content-Length: 3") + ACCOUNT
         ),
     )
-    yield "gzip bomb", lambda: saying(encoded(bomb(64), "gzip"))
-    yield "bomb in a bomb", lambda: saying(encoded(gzip.compress(bomb(64)), "gzip, gzip"))
+    yield "gzip bomb", lambda: saying(encoded(bomb(24), "gzip"))
+    yield "bomb in a bomb", lambda: saying(encoded(gzip.compress(bomb(24)), "gzip, gzip"))
     yield "many encodings", lambda: saying(encoded(ACCOUNT, ", ".join(["gzip"] * 40)))
     yield "not the encoding said", lambda: saying(encoded(ACCOUNT, "gzip"))
     yield "unknown encoding", lambda: saying(encoded(b"\x93\x01\x02\x03", "br"))
@@ -127,6 +128,32 @@ def odd_but_whole() -> Iterator[tuple[str, bytes]]:
     yield "budget of nonsense", reply_bytes(ACCOUNT, headers=lying)
     vast = "".join(f"X-RateLimit-{name}: 999999999999999\r\n" for name in ("Limit", "Remaining"))
     yield "budget without end", reply_bytes(ACCOUNT, headers=vast)
+
+
+_PIECES = (
+    b"\r\n", b"\n", b"\0", b":", b"-", b"\xff", b"gzip", b"chunked", b"0", b"9" * 20, b"1e400",
+    b"NaN", b"{", b"]", b'"', b"null", b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Content-Length: 3\r\n", b"Content-Encoding: gzip\r\n",
+    b"\xed\xa0\x80", b"\\ud800",
+)  # fmt: skip
+
+
+def spoilt(reply: bytes, chance: random.Random) -> bytes:
+    """Return a reply with a few bytes changed, cut out, repeated or put in, by chance."""
+    made = bytearray(reply)
+    for _ in range(chance.randint(1, 5)):
+        at = chance.randrange(len(made) + 1)
+        until = at + chance.randint(0, 12)
+        match chance.randrange(4):
+            case 0:
+                made[at:until] = chance.choice(_PIECES)
+            case 1:
+                del made[at:until]
+            case 2:
+                made[at:at] = bytes(made[at:until]) * chance.randint(1, 50)
+            case _:
+                made[at : at + 1] = bytes((chance.randrange(256),))
+    return bytes(made)
 
 
 ODD_WAITS = (
