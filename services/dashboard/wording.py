@@ -35,5 +35,8 @@ def _short(part: str) -> str:
     """A long part loses its middle: who says it stands at its beginning, since when at its end."""
     if len(part) <= PART_CHARACTERS_MAX:
         return part
-    end = PART_CHARACTERS_MAX // 4
-    return f"{part[: PART_CHARACTERS_MAX - end].rstrip()} … {part[-end:].lstrip()}"
+    length = PART_CHARACTERS_MAX // 4
+    begin, end = part[: PART_CHARACTERS_MAX - length], part[-length:]
+    # at the edge of a word, where there is one
+    begin, end = begin.rpartition(" ")[0] or begin, end.partition(" ")[2] or end
+    return f"{begin} … {end}"

@@ -67,19 +67,23 @@ def test_sweep_when_the_runner_died_before_it_could_note_a_pid_then_its_system_e
     configuration = system.base / "supervisor.conf"
     configuration.write_text(
         "[supervisord]\nlogfile=%(here)s/log\npidfile=%(here)s/pid\n"
-        "[program:one]\ncommand=sleep 600\n"
+        "[program:one]\ncommand=true\nautostart=false\n"
     )
     outer = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
         env={**os.environ, **system.settings},
         stdout=subprocess.DEVNULL,
     )
-    wait_until((system.base / "pid").exists, 20)
+    try:
+        wait_until((system.base / "pid").exists, 20)
 
-    assert sweep(tmp_path) == str(system.base)
+        assert sweep(tmp_path) == str(system.base)
 
-    assert outer.wait(20) != 0
-    assert not system.base.exists()
+        assert outer.wait(20) != 0
+        assert not system.base.exists()
+    finally:
+        outer.kill()
+        outer.wait(20)
 
 
 def test_copy_when_it_cannot_be_noted_then_none_is_left(

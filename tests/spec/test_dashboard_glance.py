@@ -77,7 +77,7 @@ GESTURES = {
     "gesture-resume": ("RESUME", "lift an emergency stop"),
     "gesture-clear": ("CLEAR", "open anything again"),
     "gesture-close": ("CLOSE", "touch other positions"),
-    "gesture-flatten": ("FLATTEN", "touch foreign positions"),
+    "gesture-flatten": ("FLATTEN", "touch external shares"),
 }
 
 

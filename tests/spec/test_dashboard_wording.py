@@ -42,6 +42,15 @@ def test_cause_when_shown_keeps_who_what_and_since_when(said: str, shown: str | 
     assert len(middle) <= PART_CHARACTERS_MAX + 3
 
 
+def test_cause_when_cut_is_cut_between_words() -> None:
+    """Half a word is read as another one."""
+    said = "data-daemon: " + "refused " * 60 + "(since noon)"
+    found = readable(said, sample.NOW)
+    assert found.startswith("data-daemon: refused ")
+    assert found.endswith(" refused (since noon)")
+    assert set(found.split()) == {*said.split(), "…"}
+
+
 @given(st.text(max_size=600))
 def test_cause_for_any_words_is_never_longer_and_never_fails(words: str) -> None:
     """What is shown fits; an unreadable stamp stays as it is."""
