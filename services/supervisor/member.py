@@ -61,6 +61,8 @@ class Voice:
             self.ready_s = now_s
         if words.beat:
             self.beat_s, self.beat_at = now_s, now_text
+            # What it asked more time for is over: a hang that follows must not hide behind it.
+            self.extended_until_s = 0.0
         if words.progress is not None and words.progress != self.progress:
             self.progress, self.progress_s = words.progress, now_s
         if words.extend_s is not None:

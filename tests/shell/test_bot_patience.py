@@ -84,6 +84,20 @@ def test_broker_when_slow_then_more_time_is_asked_for_before_each_further_call(e
     assert [word.partition("=")[0] for word in ear.heard()] == ["EXTEND_TIMEOUT_USEC"] * 2
 
 
+def test_broker_when_one_door_is_slow_then_time_is_asked_for_at_the_quick_ones_too(
+    ear: Ear,
+) -> None:
+    """The beat between two turns ends what was asked for, and the slow door comes first in each."""
+    slow = SlowBroker(NOON)
+    broker = PatientBroker(slow, Notifier(ear.path), slow.clock)
+
+    for call in (broker.account, broker.positions, broker.account):
+        ear.heard()
+        call()
+
+    assert [word.partition("=")[0] for word in ear.heard()] == ["EXTEND_TIMEOUT_USEC"]
+
+
 def test_broker_when_quick_then_nothing_is_asked_for(ear: Ear) -> None:
     """A real hang is still seen at once."""
     slow = SlowBroker(NOON)

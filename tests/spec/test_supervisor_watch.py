@@ -101,3 +101,19 @@ def test_healthy_service_when_we_stood_still_then_it_is_not_accused(late_s: floa
 
     house.pass_time(3, 0.0, beats=True)
     assert (house.status, house.ended) == (Status.OK, [])
+
+
+def test_service_when_it_asked_for_time_and_beat_since_then_a_hang_is_shown_at_once() -> None:
+    """A beat ends what was asked for before it: nobody looks well for the rest of that time."""
+    house = House()
+    house.say(b"EXTEND_TIMEOUT_USEC=15000000")
+    house.pass_time(3, 0.0, beats=False)
+    assert (house.status, house.member.evidence(house.clock.monotonic_s()).extended) == (
+        Status.OK,
+        True,
+    )
+
+    house.pass_time(1, 0.0, beats=True)
+    house.pass_time(4, 0.0, beats=False)
+
+    assert house.status is Status.DEGRADED

@@ -47,7 +47,6 @@ class PatientBroker:
         self._broker = broker
         self._notifier = notifier
         self._clock = clock
-        self._is_slow = False
         self._took_s: deque[float] = deque((0.0,), maxlen=RECENT_CALLS)
         self.drifts = Drifts(clock)
         """Which of the doors broke their contracts."""
@@ -60,7 +59,8 @@ class PatientBroker:
     @contextmanager
     def _patience(self, door: str) -> Iterator[None]:
         began_s = self._clock.monotonic_s()
-        if self._is_slow:
+        if self.answer_s >= SLOW_S:
+            # Each time anew: the next beat ends what was asked for before it.
             self._notifier.extend_timeout(EXTENSION_S)
         try:
             yield
@@ -71,7 +71,6 @@ class PatientBroker:
             self.drifts.well(door)
         finally:
             self._took_s.append(self._clock.monotonic_s() - began_s)
-            self._is_slow = self._took_s[-1] >= SLOW_S
 
     def account(self) -> Account:
         with self._patience("account"):
