@@ -96,6 +96,8 @@ class BotHouse:
     """Whether market.db holds the close of the day before."""
     adopts_external: bool = False
     """Whether external shares get a stop (ADOPT_EXTERNAL)."""
+    speed: str = "1"
+    """Of the market (SIM_SPEED)."""
     meanwhile: Callable[[], None] = lambda: None
     """What happens in the world while `loop.run` waits for a turn."""
 
@@ -105,7 +107,7 @@ class BotHouse:
         self.settings: Settings = make_settings(
             self.root,
             SYMBOLS=",".join(SYMBOLS),
-            SIM_SPEED="1",
+            SIM_SPEED=self.speed,
             ADOPT_EXTERNAL=str(self.adopts_external).lower(),
         )
         self.broker = FakeBroker(self.now)

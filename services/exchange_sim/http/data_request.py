@@ -67,6 +67,8 @@ class Range:
         """Return the stretch in whole microseconds, for points whose stamps have `rest` more
         nanoseconds.
         """
+        if self.start_rest == 0 and self.end_rest == NANOSECONDS_MAX:
+            return self  # whole microseconds already
         start, end = self.start, self.end
         if rest(start) < self.start_rest:
             start += _INSTANT

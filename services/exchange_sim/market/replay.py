@@ -121,6 +121,8 @@ class ReplayMarket:
 
     def traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:
         """Return the same bars with the count and turnover of their trades."""
+        if not query.newest_first:
+            return self._traded_bars(bounded(query))
         return from_either_end(bounded(query), self._traded_bars, bars_look(query))
 
     def _traded_bars(self, query: BarQuery) -> tuple[TradedBar, ...]:

@@ -82,6 +82,8 @@ def _new_york_midnight(moment: datetime) -> datetime:
 
 def bounded(query: BarQuery) -> BarQuery:
     """Return the query with its range cut to 1970..now, where dates can be computed with."""
+    if query.start >= _EARLIEST and query.end <= query.now:
+        return query
     return replace(query, start=max(query.start, _EARLIEST), end=min(query.end, query.now))
 
 
