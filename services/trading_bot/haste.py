@@ -121,6 +121,10 @@ class LookPace:
         self._budget -= reads
         return True
 
+    def give_back(self, reads: int) -> None:
+        """Take back the reads of a look that was not made: naked shares will need them."""
+        self._budget += reads
+
 
 class Haste:
     """Waits for clock B, and comes back early when it must."""
@@ -164,7 +168,7 @@ class Haste:
                 has_news=has_news,
                 is_naked=bool(naked_symbols(state)),
             ):
-                return self._early_turn(is_glance)
+                return self._early_turn(reads, is_glance=is_glance)
 
     @property
     def answer_market_s(self) -> float:
@@ -206,10 +210,11 @@ class Haste:
         """Note that the broker has just been asked."""
         self._pace.looked()
 
-    def _early_turn(self, is_glance: bool) -> Turn | None:
+    def _early_turn(self, reads: int, *, is_glance: bool) -> Turn | None:
         try:
             reading = self._parts.market_clock.reading()
         except SystemFault:
+            self._pace.give_back(reads)
             return None
         self.is_early, self.is_glance = True, is_glance
         return Turn(reading, None)

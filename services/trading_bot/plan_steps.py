@@ -185,6 +185,18 @@ def left_alone(plan: Plan, facts: Facts) -> list[Order]:
     return found
 
 
+def was_exit_refused(plan: Plan, facts: Facts) -> bool:
+    """Return whether the newest market exit of the plan's position was refused, as beside a resting
+    order of somebody else for the other side.
+    """
+    exits = [
+        order
+        for order in group(plan, facts)
+        if order.role is OrderRole.EXIT and order.type is OrderType.MARKET
+    ]
+    return bool(exits) and exits[-1].status is OrderStatus.REJECTED
+
+
 def _has_ended(stop: Order, state: BotState) -> bool:
     if stop.status is OrderStatus.REPLACED:
         return state.orders.by_broker_id(stop.replaced_by or "") is not None

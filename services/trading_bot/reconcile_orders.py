@@ -203,17 +203,20 @@ def _outside_exit(
 ) -> Order | None:
     """Return our record of a close by hand or by the broker's own computation, else None.
 
-    While others hold shares beside ours, what is missing must be seen twice: the sale may have been
-    of theirs, and a fill of ours still to come. And nobody sells what our own exits hold: positions
+    Unless it is exactly what is missing, of a symbol in which nobody else is known to hold shares,
+    that must be seen twice: the sale may have been of others' shares, and a fill of ours still to
+    come, or the list of positions late. And nobody sells what our own exits hold: positions
     are read after the orders, so that shares missing there may be an exit's of this very moment.
     """
     held = state.positions.get(seen.symbol)
     entry = _entry_before(state, seen)
     if held is None or entry is None or seen.filled_qty == 0:
         return None
-    if seen.symbol in state.external_positions:
-        return None
-    if seen.filled_qty > min(_missing(state, seen.symbol, shares), _unheld(state, held)):
+    missing = _missing(state, seen.symbol, shares)
+    is_plain = seen.filled_qty == missing and seen.symbol not in state.external_positions
+    shown = shares.get(seen.symbol, Decimal(0))
+    is_seen_again = state.strange_quantities.get(seen.symbol) == shown
+    if seen.filled_qty > min(missing, _unheld(state, held)) or not (is_plain or is_seen_again):
         return None
     return replace(
         order_from_seen(seen, OrderRole.EXIT),

@@ -34,6 +34,7 @@ from services.trading_bot.plan_steps import (
     sent_since,
     start_plan,
     step,
+    was_exit_refused,
 )
 from services.trading_bot.sends import (
     Holding,
@@ -124,7 +125,8 @@ def _send_oco(plan: Plan, facts: Facts, holding: Holding) -> Decision:
         return _cancel_alone(plan, sent, facts)
     levels = _levels(position, facts)
     if levels is None:
-        return step(plan, "send_exit", facts)
+        # The broker's wash rule exempts a trailing stop alone, of what needs no price (rule 2).
+        return step(plan, "send_trailing" if was_exit_refused(plan, facts) else "send_exit", facts)
     return Decision(protective=(protection_send(holding, *levels),))
 
 

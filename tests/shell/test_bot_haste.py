@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from services.trading_bot.haste import EARLY_READS_PER_MINUTE, GLANCE_READS, LOOK_READS, LookPace
+from services.trading_bot.haste import (
+    EARLY_READS_PER_MINUTE,
+    GLANCE_READS,
+    LOOK_READS,
+    Haste,
+    LookPace,
+)
 from services.trading_bot.watch import ENTRY_DEADLINE
-from shared.models.broker import CancelOutcome, CancelRequested
+from shared.errors import TransientFault
+from shared.events.types import IntentRecorded, OrderSeen
+from shared.models.broker import CancelOutcome, CancelRequested, ClockReading
 from shared.models.commands import CommandName
 from shared.models.orders import OrderClass, OrderStatus, OrderType
 from shared.ports import Turn
-from tests.support.bot_house import BEFORE, BotHouse, command, enter, seeing_a_breakout, status
+from tests.support.bot_house import (
+    BEFORE,
+    BotHouse,
+    FakeMarketClock,
+    command,
+    enter,
+    seeing_a_breakout,
+    status,
+)
+from tests.support.builders import an_entry, seen_of
 from tests.support.clock import ManualClock
 from tests.support.fake_broker import FakeBroker
+from tests.support.settings import make_settings
 
 pytestmark = pytest.mark.integration
 
@@ -159,6 +177,38 @@ def test_haste_when_reads_are_metered_then_early_looks_end_with_their_budget() -
     assert looks_within(60) <= most + 1
     clock.advance(60)
     assert looks_within(10) == most
+
+
+class SilentClock(FakeMarketClock):
+    """The broker's clock, which for a while cannot be asked."""
+
+    is_silent = True
+
+    def reading(self) -> ClockReading:
+        if self.is_silent:
+            raise TransientFault("clock: no answer")
+        return super().reading()
+
+
+def test_haste_when_the_clock_was_silent_then_no_look_was_taken_from_the_budget(
+    world: World,
+) -> None:
+    """A look that could not be made costs nothing: naked shares need it once the broker is back."""
+    house = world.house
+    clock = SilentClock(house)
+    settings = make_settings(house.root, SIM_SPEED="1", SIM_RATE_LIMIT="true")
+    entry = an_entry()
+    seen = seen_of(entry, "b-1", OrderStatus.NEW)
+    house.parts.memory.book((IntentRecorded((entry,), house.now), OrderSeen(seen, house.now)))
+    haste = Haste(replace(house.parts, settings=settings, market_clock=clock))
+    for _ in range(EARLY_READS_PER_MINUTE):
+        haste.next_turn(world.stop)
+
+    clock.is_silent = False
+
+    early = [haste.next_turn(world.stop) is not None and haste.is_early for _ in range(6)]
+
+    assert early.count(True) >= 5
 
 
 def test_haste_when_the_stream_has_news_then_a_look_is_due_sooner() -> None:

@@ -17,7 +17,7 @@ from shared.models.ids import parse_own_id
 from tests.support.bot_process import TradingFloor, trading_floor
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SEEN_WITHIN_S = 40.0
 BY_HAND = 5

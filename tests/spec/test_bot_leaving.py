@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.trading_bot.plan_steps import start_plan
+from shared.errors import FailureClass
 from shared.events.types import PlanStarted, PlanStepped
+from shared.models.broker import Rejected
 from shared.models.orders import OrderRole, OrderType
 from shared.models.plans import PlanKind
 from shared.models.trading_state import TradingState
@@ -101,3 +103,25 @@ def test_plan_when_another_one_protects_the_shares_meanwhile_then_the_close_begi
     assert bench.state.positions == {}
     bench.turn()
     assert bench.state.plans == ()
+
+
+def test_plan_when_a_sale_below_the_stop_is_refused_then_a_trailing_stop_is_tried() -> None:
+    """Beside an order of somebody else for the other side the broker takes no market order, and an
+    OCO would stand above the market: only a trailing stop is left (rule 2).
+    """
+    bench = BotBench()
+    bench.hold()
+    for order in list(bench.broker.books.values()):
+        if order.status.is_live:
+            bench.broker.cancel(order.broker_order_id)
+    bench.broker.trade("AAPL", "98.50")
+    sent_before = len(bench.broker.submitted)
+    for _ in range(8):
+        bench.look()
+        bench.broker.next_outcome = Rejected(FailureClass.RISK, "wash_trade", "opposite order")
+        bench.carry_out(bench.decide())
+        bench.pass_time(1)
+
+    types = [request.type for request in bench.broker.submitted[sent_before:]]
+    assert types[:3] == [OrderType.MARKET] * 3
+    assert OrderType.TRAILING_STOP in types

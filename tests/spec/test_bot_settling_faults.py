@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.trading_bot.execution.settling import FILLS_EVERY_S, Settled, Settler
@@ -9,7 +11,7 @@ from services.trading_bot.settling import LOOKS_AT_S
 from shared.errors import SystemFault, TransientFault
 from shared.events.types import IntentRecorded, OrderSeen, OutcomeUnknown
 from shared.models.broker import BrokerFill
-from shared.models.orders import Order, OrderStatus, Side
+from shared.models.orders import Order, OrderClass, OrderStatus, OrderType, Side
 from tests.support.bot_bench import BotBench
 from tests.support.builders import NOON, D, a_position, an_entry, an_exit, at, filled, seen_of
 from tests.support.clock import ManualClock
@@ -136,3 +138,25 @@ def test_settling_when_a_person_bought_the_same_symbol_then_an_absent_entry_is_s
     desk.settle()
 
     assert desk.status(FIRST) is status
+
+
+@pytest.mark.parametrize(
+    ("replaces", "status"), [("b-1", OrderStatus.NOT_SENT), (None, OrderStatus.UNKNOWN)]
+)
+def test_settling_when_a_person_sold_beside_a_lost_exit_then_a_change_is_settled_and_a_group_not(
+    replaces: str | None, status: OrderStatus
+) -> None:
+    """The change of a leg carries our id; the legs of a new group have ids that nobody knows."""
+    group = replace(
+        an_exit(FIRST, "lost", OrderType.LIMIT), order_class=OrderClass.OCO, replaces=replaces
+    )
+    desk = Desk(group)
+    desk.bench.broker.activities.append(
+        BrokerFill("a-1", "b-9", "AAPL", Side.SELL, D(10), D(10), D(100), at(1))
+    )
+    by_hand = seen_of(group, "b-9", OrderStatus.FILLED, client_order_id="by hand")
+    desk.bench.broker.books["b-9"] = by_hand
+    desk.look_through()
+    desk.settle()
+
+    assert desk.status(group) is status

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from services.trading_bot.coverage import coverage
 from services.trading_bot.reconcile import BrokerSnapshot, reconcile
-from tests.support.person_bench import PersonBench
-from tests.support.venue_bench import SYMBOL
+from shared.models.orders import Order, OrderRole, OrderStatus, OrderType, Side
+from tests.support.person_bench import KEY, PersonBench
+from tests.support.venue_bench import LOST_AFTER, SYMBOL, WHOLE
 
 pytestmark = pytest.mark.unit
 
@@ -133,3 +135,55 @@ def test_sale_by_hand_when_ours_are_missing_then_it_is_booked_after_a_second_loo
     (trade,) = bench.state.trade_history
     assert (str(trade.qty), trade.exit_reason) == ("10", "closed from outside")
     assert bench.state.strange_quantities == {}
+
+
+def test_sale_by_hand_when_the_list_is_late_then_it_closes_none_of_ours() -> None:
+    """A person sold a second before our purchase, which the list does not show yet; the reply that
+    told of our stop was lost, so that nothing holds our shares as far as is known.
+    """
+    bench = PersonBench()
+    bench.person(4)
+    bench.trade("100")
+    bench.person(4, "sell")
+    bench.trade("100")
+    bench.exchange.wire = lambda: LOST_AFTER
+    bench.bracket()
+    bench.exchange.wire = lambda: WHOLE
+    bench.trade("100")
+    assert bench.venue.held() == 10
+    late = BrokerSnapshot(bench.broker.account(), bench.broker.orders("all"), (), (), bench.now)
+
+    bench.book(*reconcile(bench.state, late).events)
+    bench.live_on(3)
+
+    assert bench.shares == (10, 10, 0)
+    assert bench.state.strange_quantities == {}
+
+
+def test_split_when_a_persons_short_was_bought_back_then_the_new_shares_are_still_ours() -> None:
+    """An order that serves external shares is no purchase of ours, whatever its side."""
+    bench = PersonBench()
+    bench.hold_bracket()
+    bench.live_turn()
+    bought = Order(
+        client_order_id="back",
+        symbol=SYMBOL,
+        side=Side.BUY,
+        qty=Decimal(5),
+        type=OrderType.MARKET,
+        role=OrderRole.EXIT,
+        status=OrderStatus.FILLED,
+        filled_qty=Decimal(5),
+        filled_avg_price=Decimal(100),
+        filled_at=bench.now,
+        position_key=KEY,
+    )
+    bench.state = replace(bench.state, orders=bench.state.orders.put(bought))
+    bench.end_session()
+    bench.split("2")
+    bench.pass_time(1)
+
+    bench.take_movements()
+
+    assert bench.ours == 20
+    assert KEY not in bench.state.adjustments

@@ -171,9 +171,11 @@ class Settler:
 
     def _is_of_another(self, broker_order_id: str, order: Order) -> bool:
         """Whether the order behind a fill, asked for once, shows another client id: a person's, not
-        this one's. The legs of a group have ids of their own, on the side of its exits.
+        this one's. The legs of a new group have ids of their own, on the side of its exits; the
+        change of one leg carries ours (rule 4).
         """
-        if order.role is not OrderRole.ENTRY and order.order_class is not OrderClass.SIMPLE:
+        is_single = order.order_class is OrderClass.SIMPLE or order.replaces is not None
+        if order.role is not OrderRole.ENTRY and not is_single:
             return False
         if broker_order_id not in self._behind:
             seen = self._broker.order(broker_order_id)
