@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing import get_context
 
 from tests.crash.drawing import history_of
+from tests.crash.grid import POINTS, name_of, seeds_at
 from tests.crash.lives import Asked, Outcome, Stage
 from tests.crash.table import Table
 
@@ -71,7 +73,9 @@ def main(options: Sequence[str]) -> int:
     asked = _parsed(options)
     if asked.seed is not None:
         return _one(asked.seed, asked.mutant)
-    seeds = range(asked.seed_from, asked.seed_from + asked.histories)
+    seeds: Sequence[int] = range(asked.seed_from, asked.seed_from + asked.histories)
+    if asked.place:
+        seeds = tuple(islice(seeds_at(asked.place, asked.seed_from), asked.histories))
     score = _Score(len(seeds))
     # A broken bot is found out by one history, in one process.
     for outcome in _played(seeds, 1 if asked.mutant else asked.jobs, asked.mutant):
@@ -89,7 +93,17 @@ def _parsed(options: Sequence[str]) -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--jobs", type=int, default=cores, help="worker processes (each core's)")
     parser.add_argument("--mutant", default="", help="a broken bot of mutants.py: must fail")
-    return parser.parse_args(options)
+    parser.add_argument(
+        "--place",
+        default="",
+        help="only histories whose first life is to end there: the end of a row 'death: ...' of "
+        "the table, or a part of it, such as 'POST exit'",
+    )
+    asked = parser.parse_args(options)
+    if asked.place and not any(asked.place in name_of(point) for point in POINTS):
+        places = "\n  ".join(map(name_of, POINTS))
+        parser.error(f"no place of death is called {asked.place!r}; there are\n  {places}")
+    return asked
 
 
 def _one(seed: int, mutant: str) -> int:
@@ -108,7 +122,7 @@ def _one(seed: int, mutant: str) -> int:
     return 1 if outcome.violations else 0
 
 
-def _played(seeds: range, jobs: int, mutant: str) -> Iterator[Outcome]:
+def _played(seeds: Sequence[int], jobs: int, mutant: str) -> Iterator[Outcome]:
     if jobs <= 1:
         yield from _share(seeds, mutant)
         return
@@ -132,7 +146,7 @@ def _played(seeds: range, jobs: int, mutant: str) -> Iterator[Outcome]:
         worker.join()
 
 
-def _worker(seeds: range, mutant: str, queue: object, place: int) -> None:
+def _worker(seeds: Sequence[int], mutant: str, queue: object, place: int) -> None:
     put = queue.put  # type: ignore[attr-defined]  # a queue of the fork context
     cores = sorted(os.sched_getaffinity(0))
     # Venue and bot take turns: on one core a turn costs no wake-up of another.
@@ -144,7 +158,7 @@ def _worker(seeds: range, mutant: str, queue: object, place: int) -> None:
         put(None)
 
 
-def _share(seeds: range, mutant: str) -> Iterator[Outcome]:
+def _share(seeds: Sequence[int], mutant: str) -> Iterator[Outcome]:
     stage = Stage()
     try:
         for seed in seeds:

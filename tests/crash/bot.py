@@ -55,9 +55,10 @@ class Birth:
     """Name of a broken bot, for the proof that the harness notices."""
     trails: bool = False
     is_metered: bool = True
+    adopts: bool = False
 
 
-def house_settings(folder: Path, *, is_metered: bool = True) -> Settings:
+def house_settings(folder: Path, *, is_metered: bool = True, adopts: bool = False) -> Settings:
     """Return the settings of every bot in the histories."""
     return make_settings(
         folder,
@@ -65,6 +66,7 @@ def house_settings(folder: Path, *, is_metered: bool = True) -> Settings:
         SIM_SPEED="1",
         MIN_COOLDOWN_MINUTES="0",
         SIM_RATE_LIMIT=str(is_metered).lower(),
+        ADOPT_EXTERNAL=str(adopts).lower(),
     )
 
 
@@ -152,7 +154,7 @@ def live(birth: Birth, end: socket.socket, page: SharedPage) -> int:
     clock = SharedClock(page, birth.begins_at, line.wait)
     _begin_logging(birth, clock)
     files = TroubledFiles(birth.life.kill, birth.life.disk, page.note_refusal)
-    settings = house_settings(birth.folder, is_metered=birth.is_metered)
+    settings = house_settings(birth.folder, is_metered=birth.is_metered, adopts=birth.adopts)
     waiting = Waiting(clock, Notifier(None), line.stop)
     stream = HintStream(line, page)
     ignition = Ignition(settings, clock, waiting, lambda _endpoints: stream, files)

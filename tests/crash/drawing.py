@@ -1,4 +1,8 @@
-"""Draws a history from its seed: the same seed, the same history, for ever. Pure."""
+"""Draws a history from its seed: the same seed, the same history. Pure.
+
+What came later (scenes, a person's trades) has dice of its own: seeds that it does not concern are
+what they were before it came.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,12 @@ from tests.crash.history import (
     WireKind,
     Wish,
 )
+from tests.crash.person import BUYS, SELLS
+from tests.crash.shapes import shaped
 
 DISK_CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
 TRAILING_SHARE = 0.35
+PERSON_SHARE = 0.12
 FROM_THEN_ON = 1_000_000
 """Refused calls: more than a life makes."""
 _DRAWN = [one for one in KillKind if one not in (KillKind.NONE, KillKind.FILE_STEP)]
@@ -37,21 +44,24 @@ def history_of(seed: int) -> History:
     lives = _lives(dice, active_s)
     if seed % 2 == 0:
         lives = (replace(lives[0], kill=planned(seed // 2, dice)), *lives[1:])
-    return History(
+    trades = _trades(Random(f"person {seed}"), active_s)
+    history = History(
         seed=seed,
         active_s=active_s,
         session_left_s=dice.randint(20, active_s) if dice.random() < 0.06 else None,
         start_prices=tuple(Decimal(dice.randint(4_000, 20_000)) / 100 for _ in SYMBOLS),
         phases=tuple(_phases(dice, active_s) for _ in SYMBOLS),
         wishes=_wishes(dice, active_s),
-        orders=_orders(dice, active_s),
+        orders=tuple(sorted((*_orders(dice, active_s), *trades), key=lambda order: order.at_s)),
         lives=lives,
         wire=_wire(dice, active_s),
         switches=_switches(dice),
         aged_records=aged_records(lives[0].kill, dice),
         trails=Random(f"trail {seed}").random() < TRAILING_SHARE,
         is_metered=dice.random() < 0.8,
+        adopts=bool(trades) and seed % 3 == 0,
     )
+    return shaped(history) if seed % 2 == 0 else history
 
 
 def _log_uniform(dice: Random, most: int) -> int:
@@ -122,6 +132,19 @@ def _orders(dice: Random, active_s: int) -> tuple[Order, ...]:
         orders.append(Order(begin, dice.choice(("stop", "stop-flatten"))))
         orders.append(Order(begin + dice.uniform(10, 40), "clear-stop"))
     return tuple(sorted(orders, key=lambda order: order.at_s))
+
+
+def _trades(dice: Random, active_s: int) -> tuple[Order, ...]:
+    """Return what a person buys and sells in the same account, in some of the histories."""
+    if dice.random() >= PERSON_SHARE:
+        return ()
+    found = []
+    for symbol in dice.sample(SYMBOLS, dice.randint(1, len(SYMBOLS))):
+        buys_s = dice.uniform(0, active_s * 0.7)
+        found.append(Order(buys_s, BUYS, symbol, dice.randint(1, 30)))
+        if dice.random() < 0.6:
+            found.append(Order(dice.uniform(buys_s + 1, active_s), SELLS, symbol))
+    return tuple(found)
 
 
 def _wire(dice: Random, active_s: int) -> Wire:

@@ -1,11 +1,14 @@
 """Every place at which a bot is killed by plan and not by chance. Pure.
 
 Half of all histories begin with one of these, in turn, so that no call of a commit and no step of
-the order path is left to luck; the rest of each history, and the other half, are drawn.
+the order path is left to luck; the rest of each history, and the other half, are drawn. To what
+lies off the common path a scene leads (shapes.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from random import Random
 
 from tests.crash import request_kinds as requests
@@ -79,15 +82,35 @@ def _requests() -> list[Kill]:
 
 POINTS: tuple[Kill, ...] = (*_file_steps(), *_landmarks(), *_requests())
 """All of them; each is met the first time, or the Nth, as `planned` draws it."""
+_MIXED = list(POINTS)
+Random("grid").shuffle(_MIXED)
+
+
+def name_of(kill: Kill) -> str:
+    """Return how the table, and `--place`, call the place of a death."""
+    if kill.kind is KillKind.FILE_STEP:
+        return f"{kill.kind.value} {kill.landmark} call {kill.at:02d}"
+    return f"{kill.kind.value} {kill.landmark}".rstrip()
+
+
+def seeds_at(place: str, first: int) -> Iterator[int]:
+    """Return the seeds, from the first on and without end, whose first life is to end at a place
+    whose name holds these words; there must be one.
+    """
+    evens = count(first + first % 2, 2)
+    return (seed for seed in evens if place in name_of(_point(seed // 2)))
+
+
+def _point(number: int) -> Kill:
+    """Return the plan's point of that number: all come once before any comes again, in a mixed
+    order, so that a short run meets some of each sort.
+    """
+    return _MIXED[number % len(_MIXED)]
 
 
 def planned(number: int, dice: Random) -> Kill:
-    """Return the plan's kill of that number: all points come once before any comes again, in a
-    mixed order, so that a short run meets some of each sort.
-    """
-    order = list(range(len(POINTS)))
-    Random("grid").shuffle(order)
-    point = POINTS[order[number % len(POINTS)]]
+    """Return the plan's kill of that number, at the point's first time or a later one."""
+    point = _point(number)
     if point.kind is KillKind.FILE_STEP:
         is_single = point.landmark in _ONCE_IN_A_LIFE or _is_first_commit(point)
         times = 1 if is_single else int(_TIMES_MAX ** dice.random())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from math import inf
 
 SYMBOLS = ("AAPL", "MSFT")
 SIGNAL_LIFE_S = 12.0
@@ -92,6 +93,20 @@ class WireKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Strike:
+    """What befalls one kind of request by plan, whatever the dice say."""
+
+    what: str
+    """The kind of request (request_kinds.py)."""
+    kind: WireKind
+    from_s: float = 0.0
+    until_s: float = inf
+    """Market seconds since the beginning."""
+    times: int | None = None
+    """How many of them, None for each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """How the connection behaves: chances per request, for reads and for writes."""
 
@@ -103,15 +118,22 @@ class Wire:
     hint_rate: float
     """Chance that a stream event is lost, doubled or held back."""
     stream_gaps: tuple[tuple[float, float], ...]
+    strikes: tuple[Strike, ...] = ()
+    quiet_s: float = 0.0
+    """Market seconds in the beginning in which nothing but the strikes befalls a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One word of the operator at a moment (market seconds since the beginning)."""
+    """One word of the operator at a moment (market seconds since the beginning), or one trade of a
+    person with keys of the same account.
+    """
 
     at_s: float
     word: str
     symbol: str = ""
+    qty: int = 0
+    """Shares that the person buys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +180,8 @@ class History:
     """Journal records from an earlier time: near 200 of them the journal is compacted."""
     trails: bool
     """Whether the strategy has exit rules: its stops follow, its positions end by time."""
+    adopts: bool
+    """Whether the bot gives a person's shares a stop (ADOPT_EXTERNAL)."""
     is_metered: bool
     """Whether the bot's own ceiling of reads per minute holds, as it does in live trading."""
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.config.endpoints import exchange_endpoints, write_endpoints
@@ -29,6 +29,8 @@ CALM_S_MIN, CALM_S_MAX = 8.0, 420.0
 SPEAK_AGAIN_S = 15.0
 LIVES_MORE = 6
 """Births beyond the planned ones: a fault may end a process by itself."""
+UNREACHED = 75
+"""What only a fresh process may cure: never a broker that cannot be reached (rule 24)."""
 DEADLINE_S = 60.0
 """Real seconds without a word from a living bot."""
 _SECONDS = struct.Struct("<d")
@@ -53,14 +55,6 @@ class Asked:
 
     transcript: bool = False
     mutant: str = ""
-
-
-@dataclass(slots=True)
-class _Ends:
-    """What is read while a bot lives."""
-
-    line: socket.socket
-    connections: dict[int, Connection] = field(default_factory=dict)
 
 
 class Stage:
@@ -143,8 +137,11 @@ class _Play:
             world.tally[f"{COUNT}: ended by itself with {code}"] += 1
         else:
             world.tally[death(life.kill if world.died_as_planned else _LAST.kill)] += 1
-        if life.disk is not None and self._page.take_refusals():
+        refusals = self._page.take_refusals()
+        if life.disk is not None and refusals:
             world.tally[refusal(life.disk)] += 1
+        elif code == UNREACHED:
+            world.watch.violated("the bot ended by itself though its disk refused nothing")
         if code in (CRASHED, 76, 77, 78) or (code < 0 and code != -9):
             world.watch.violated(f"the bot ended by itself with {code}")
 
@@ -172,6 +169,7 @@ class _Play:
             self._asked.mutant,
             history.trails,
             history.is_metered,
+            history.adopts,
         )
         world.say("birth", f"{life.kill} {life.disk or ''}")
         pid, line = self._zygote.bear(birth)
@@ -180,17 +178,17 @@ class _Play:
         world.watch.born()
         world.tally[f"{COUNT}: lives"] += 1
         try:
-            self._attend(_Ends(line))
+            self._attend(line)
         finally:
             line.close()
         code = self._zygote.exit_code()
         world.bot = None
         return code
 
-    def _attend(self, ends: _Ends) -> None:
+    def _attend(self, line: socket.socket) -> None:
         """Serve the bot until it is dead."""
         with selectors.DefaultSelector() as selector:
-            selector.register(ends.line, selectors.EVENT_READ, "line")
+            selector.register(line, selectors.EVENT_READ, "line")
             selector.register(self._listener, selectors.EVENT_READ, "listener")
             while True:
                 ready = selector.select(DEADLINE_S)
@@ -203,12 +201,12 @@ class _Play:
                     if key.data == "listener":
                         self._accept(selector)
                     elif key.data == "line":
-                        if not self._hear(ends.line):
+                        if not self._hear(line):
                             self._hang_up(selector)
                             return
                     else:
                         self._read(key.data, selector)
-        _drain(ends.line)
+        _drain(line)
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
         sock, _ = self._listener.accept()
@@ -270,7 +268,7 @@ class _Play:
     def _compare(self) -> None:
         world = self._world
         exchange, watch = world.venue.exchange, world.watch
-        for words in differences(exchange, self._folder):
+        for words in differences(exchange, self._folder, world.person):
             watch.violated(words)
         for words in world.operator.unanswered():
             watch.violated(f"a command was never answered: {words}")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
+from tests.crash.history import SYMBOLS
+from tests.crash.person import ZERO
 from tests.crash.world import World
 
 STILL_S = 6.0
@@ -40,4 +45,22 @@ def why_restless(world: World, status: Path) -> str:
         return f"reconciliation: {reconcile}"
     if document.get("coverage_pct") != 100.0:
         return f"coverage: {document.get('coverage_pct')}"
+    compared_at = datetime.fromisoformat(str(reconcile.get("at")))
+    return _why_others_wait(world, document, compared_at)
+
+
+def _why_others_wait(world: World, document: Mapping[str, object], compared_at: datetime) -> str:
+    """Return what of a person's shares the bot has not taken note of."""
+    traded_at = world.person.traded_at
+    if traded_at is not None and compared_at <= traded_at:
+        return f"a person traded at {traded_at}, compared last at {compared_at}"
+    rows = document.get("external_positions")
+    shown = {row["symbol"]: Decimal(row["qty"]) for row in rows} if isinstance(rows, list) else {}
+    for symbol in SYMBOLS:
+        if shown.get(symbol, ZERO) != world.person.held(symbol):
+            return f"{symbol}: a person's {world.person.held(symbol)}, shown as {shown}"
+    # What a person's own order holds can have no stop of ours.
+    is_free = world.history.adopts and not world.person.waits
+    if is_free and document.get("external_coverage_pct") != 100.0:
+        return f"coverage of a person's shares: {document.get('external_coverage_pct')}"
     return ""

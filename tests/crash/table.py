@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.crash.drawing import DISK_CODES, FROM_THEN_ON
-from tests.crash.grid import FILE_CALLS, POINTS
+from tests.crash.grid import FILE_CALLS, POINTS, name_of
 from tests.crash.history import DiskTrouble, Kill, KillKind, WireKind
 
 DEATH, DISK, WIRE, STREAM = "death", "disk", "wire", "stream"
@@ -19,7 +19,7 @@ _TITLES = {
     STREAM: "befell the trade stream",
     REQUEST: "requests of the bot",
     ORDER: "events of orders at the exchange",
-    OPERATOR: "words of the operator",
+    OPERATOR: "words of the operator, trades of a person",
     COUNT: "beside that",
 }
 _HOW_OFTEN = ((1, "once"), (5, "5 times"), (40, "40 times"), (FROM_THEN_ON, "from then on"))
@@ -27,9 +27,7 @@ _HOW_OFTEN = ((1, "once"), (5, "5 times"), (40, "40 times"), (FROM_THEN_ON, "fro
 
 def death(kill: Kill) -> str:
     """Return the row of a death that came as the kill wanted it."""
-    if kill.kind is KillKind.FILE_STEP:
-        return f"{DEATH}: {kill.kind.value} {kill.landmark} call {kill.at:02d}"
-    return f"{DEATH}: {kill.kind.value} {kill.landmark}".rstrip()
+    return f"{DEATH}: {name_of(kill)}"
 
 
 def refusal(disk: DiskTrouble) -> str:
@@ -51,7 +49,7 @@ def _wanted() -> Iterator[str]:
         yield f"{WIRE}: {wire.value}"
     for fate in ("lost", "doubled", "held back", "reordered", "gap"):
         yield f"{STREAM}: {fate}"
-    for word in ("close-position", "pause", "stop", "stop-flatten"):
+    for word in ("close-position", "pause", "stop", "stop-flatten", "buys", "sells"):
         yield f"{OPERATOR}: {word}"
     for event in ("fill", "partial_fill", "canceled", "replaced"):
         yield f"{ORDER}: {event}"

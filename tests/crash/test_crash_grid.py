@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -14,11 +15,20 @@ from shared.persistence.journal import Journal
 from shared.persistence.state_store import StateStore
 from tests.crash.deaths import TroubledFiles
 from tests.crash.drawing import history_of
-from tests.crash.grid import COMMIT_CALLS_LATER, FILE_CALLS, LANDMARKS, POINTS, planned
-from tests.crash.history import Kill, KillKind
+from tests.crash.grid import (
+    COMMIT_CALLS_LATER,
+    FILE_CALLS,
+    LANDMARKS,
+    POINTS,
+    name_of,
+    planned,
+    seeds_at,
+)
+from tests.crash.history import Kill, KillKind, Strike, WireKind
 from tests.crash.request_kinds import CANCEL, CLOSE, ENTRY, EXIT, LOOKUP, PROTECTION, kind_of
 from tests.crash.table import Table, death
 from tests.crash.venue import Request
+from tests.crash.wire_faults import WireDice
 from tests.support.clock import ManualClock
 from tests.support.stores import ACCOUNT, MODE, state_of
 
@@ -90,6 +100,33 @@ def test_histories_when_as_many_as_points_then_each_point_is_planned_once() -> N
 
     assert {death(kill) for kill in kills} == {death(point) for point in POINTS}
     assert all(death(planned(len(POINTS) + 3, Random(x))) == death(kills[3]) for x in range(9))
+
+
+@pytest.mark.parametrize("place", [PROTECTION, EXIT, CANCEL, CLOSE, LOOKUP, "OrderDoor.close"])
+def test_history_when_its_place_lies_off_the_common_path_then_it_has_a_scene(place: str) -> None:
+    """One trade at rest and one trouble lead there; before it nothing else goes wrong."""
+    history = history_of(next(seeds_at(place, 7)))
+    life, wire = history.lives[0], history.wire
+
+    assert place in name_of(life.kill)
+    assert life.disk is None
+    assert wire.quiet_s > 0
+    assert all(start_s > wire.quiet_s for start_s, _ in (*wire.outages, *wire.stream_gaps))
+    assert history_of(history.seed) == history
+
+
+def test_strike_when_its_kind_and_time_come_then_it_befalls_so_many_requests() -> None:
+    """What leads to a place is no matter of luck, and leaves every other request alone."""
+    drawn = history_of(7)
+    strike = Strike(CLOSE, WireKind.LOST_BEFORE, 5.0, 9.0, times=2)
+    wire = replace(drawn.wire, read_rate=0.0, write_rate=0.0, strikes=(strike,))
+    dice = WireDice(replace(drawn, wire=wire))
+    request = Request("DELETE", "/v2/positions/AAPL", (), b"")
+
+    found = [dice.kind(request, CLOSE, now_s) for now_s in (4.9, 5.0, 6.0, 7.0)]
+
+    assert found == [None, WireKind.LOST_BEFORE, WireKind.LOST_BEFORE, None]
+    assert dice.kind(request, EXIT, 6.0) is None
 
 
 @pytest.mark.parametrize(

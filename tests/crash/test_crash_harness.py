@@ -67,3 +67,20 @@ def test_histories_when_the_bot_is_sound_then_a_table_says_what_was_done_to_it()
     assert "worst unprotected, market seconds" in found.stdout
     assert "file_step StateStore.set_aside: 1 of its 10 calls" in found.stdout
     assert "NEVER MET" in found.stdout
+
+
+def test_histories_when_a_place_is_asked_for_then_they_lead_there() -> None:
+    """The place that luck never met in five thousand: the broker closes an unreadable position."""
+    found = crash("--place", "DELETE position", "--histories", "3", "--jobs", "1")
+
+    assert found.returncode == 0, found.stdout + found.stderr
+    for how in ("lost", "late", "booked"):
+        assert f"NEVER MET death: request_{how} DELETE position" not in found.stdout
+
+
+def test_histories_when_no_place_has_that_name_then_the_places_are_listed() -> None:
+    """Who asks for a place must learn how it is called."""
+    found = crash("--place", "POST nothing")
+
+    assert found.returncode == 2
+    assert "request_lost POST exit" in found.stderr

@@ -15,6 +15,7 @@ from shared.models.trading_state import BotState
 from shared.persistence.document import unseal
 from shared.persistence.ledger import LedgerReader, Row
 from tests.crash.bot import house_settings
+from tests.crash.person import Person, moves_others
 from tests.crash.watch import is_ours
 
 ZERO = Decimal(0)
@@ -51,9 +52,11 @@ def trips_of(exchange: Exchange) -> list[Trip]:
     for fill in exchange.activities.all():
         if not isinstance(fill, SimFill):
             continue
+        order = exchange.books.find(fill.order_id)
+        if order is not None and moves_others(order.client_order_id):
+            continue
         trip = running.get(fill.symbol)
         if trip is None:
-            order = exchange.books.find(fill.order_id)
             trip = running[fill.symbol] = Trip(order.client_order_id if order else "")
             found.append(trip)
         signed = fill.qty if fill.side is Side.BUY else -fill.qty
@@ -65,29 +68,34 @@ def trips_of(exchange: Exchange) -> list[Trip]:
     return found
 
 
-def differences(exchange: Exchange, folder: Path) -> list[str]:
-    """Return everything in which bot and exchange differ, one sentence each."""
+def differences(exchange: Exchange, folder: Path, person: Person) -> list[str]:
+    """Return everything in which bot and exchange differ, one sentence each; what the person holds
+    is not the bot's.
+    """
     state = read_state(folder)
     ledger = LedgerReader(house_settings(folder).state.ledger).trades(ROWS_MAX)
     trips = trips_of(exchange)
     return [
-        *_positions(exchange, state),
+        *_positions(exchange, state, person),
         *_orders(exchange, state),
         *_trades(trips, ledger),
         *_money(exchange, state, trips),
+        *_cash(exchange, trips, person),
         *_leftovers(state, is_open=exchange.clock().is_open),
     ]
 
 
-def _positions(exchange: Exchange, state: BotState) -> Iterable[str]:
+def _positions(exchange: Exchange, state: BotState, person: Person) -> Iterable[str]:
     held = exchange.books.positions
     for symbol in sorted(held.keys() | state.positions.keys() | state.external_positions.keys()):
-        there = held[symbol].qty if symbol in held else ZERO
+        beside = person.held(symbol)
+        there = (held[symbol].qty if symbol in held else ZERO) - beside
         here = state.positions[symbol].qty if symbol in state.positions else ZERO
         if there != here:
-            yield f"{symbol}: the exchange holds {there}, the bot believes {here}"
-        if symbol in state.external_positions:
-            yield f"{symbol}: called external, though nobody else trades here"
+            yield f"{symbol}: the exchange holds {there} for the bot, it believes {here}"
+        external = state.external_positions.get(symbol)
+        if (external.qty if external is not None else ZERO) != beside:
+            yield f"{symbol}: a person holds {beside}, the bot calls external {external}"
 
 
 def _orders(exchange: Exchange, state: BotState) -> Iterable[str]:
@@ -139,9 +147,14 @@ def _money(exchange: Exchange, state: BotState, trips: list[Trip]) -> Iterable[s
     counts = (state.pnl.wins, state.pnl.losses, state.pnl.breakeven)
     if counts != (won, lost, len(closed) - won - lost):
         yield f"the bot counts {counts} won, lost, even; the exchange has {won}, {lost}"
+
+
+def _cash(exchange: Exchange, trips: list[Trip], person: Person) -> Iterable[str]:
     account = exchange.books.account
-    if not exchange.books.positions and account.cash - account.start_cash != sum(closed, ZERO):
-        yield f"cash moved by {account.cash - account.start_cash}, trades by {sum(closed, ZERO)}"
+    moved = account.cash - account.start_cash + person.spent
+    traded = sum((trip.pnl for trip in trips if trip.is_closed), ZERO)
+    if all(trip.is_closed for trip in trips) and moved != traded:
+        yield f"cash moved by {moved}, trades by {traded}"
 
 
 def _leftovers(state: BotState, *, is_open: bool) -> Iterable[str]:

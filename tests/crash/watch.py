@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 from services.exchange_sim.exchange import Exchange
 from services.exchange_sim.records import LegRole, SimOrder
-from shared.models.ids import parse_own_id
+from shared.models.ids import Decision, make_client_order_id, parse_own_id
 from shared.models.orders import OrderStatus, OrderType, Side
-from tests.crash.history import SIGNAL_LIFE_S, History
-from tests.crash.request_kinds import body_of
+from tests.crash.history import SIGNAL_LIFE_S, History, Wish
+from tests.crash.on_disk import OnDisk
+from tests.crash.person import Person, moves_others
+from tests.crash.request_kinds import ENTRY, body_of
+from tests.crash.strategy import ScriptedStrategy
 from tests.crash.table import COUNT
 from tests.crash.venue import Reply, Request
 
@@ -37,6 +41,14 @@ class Doubt:
     looks: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What tells the bot's own from everything else."""
+
+    disk: OnDisk
+    person: Person
+
+
 @dataclass(slots=True)
 class Watch:
     """Collects violations, each one sentence, and what is worth counting."""
@@ -44,6 +56,7 @@ class Watch:
     history: History
     exchange: Exchange
     tally: Counter[str]
+    own: Own
     violations: list[str] = field(default_factory=list)
     naked_s: dict[str, float] = field(default_factory=dict)
     worst_naked_s: float = 0.0
@@ -71,7 +84,8 @@ class Watch:
 
     def _look(self, symbol: str, seconds: float, *, counts: bool) -> None:
         held = self.exchange.books.positions.get(symbol)
-        qty = held.qty if held is not None else ZERO
+        shown = held.qty if held is not None else ZERO
+        qty = shown - self.own.person.held(symbol)
         if qty < 0:
             self.violated(f"{symbol}: a short of {qty} shares")
         stops = sum((_covers(one) for one in self.exchange.books.live_orders(symbol)), ZERO)
@@ -88,8 +102,15 @@ class Watch:
 
     # --- requests
 
-    def entry_arrives(self, *, is_stopped: bool, is_paused: bool) -> None:
-        """Judge an entry at its arrival."""
+    def arrives(self, request: Request, what: str, *, is_stopped: bool, is_paused: bool) -> None:
+        """Judge a request at its arrival, while its sender waits for the reply."""
+        if request.is_write and not self.own.disk.is_locked():
+            self.violated(f"{what} arrived although nobody held the trading lock")
+        if what != ENTRY:
+            return
+        own_id = own_id_of(request)
+        if not self.own.disk.knows(own_id):
+            self.violated(f"{own_id}: an entry arrived whose intent is not on the disk")
         if is_stopped:
             self.violated("an entry arrived while the emergency stop was set")
         if is_paused:
@@ -165,6 +186,12 @@ class Watch:
                 self.violated(f"{order.symbol}: doubled, {known} and {order.client_order_id}")
 
     def _decision_of(self, order: SimOrder) -> str:
+        """Return the wish that the id stands for, however late the order arrived; for another id
+        the one of whose time it is, empty for none.
+        """
+        for wish in self.history.wishes:
+            if order.client_order_id == self._id_of(wish, order):
+                return f"{wish.symbol} {wish.at_s}"
         begins_at = self.exchange.market.begins_at
         second = (order.created_at - begins_at).total_seconds()
         for wish in self.history.wishes:
@@ -180,6 +207,13 @@ class Watch:
                     return f"{wish.symbol} {wish.at_s}"
         return ""
 
+    def _id_of(self, wish: Wish, order: SimOrder) -> str:
+        own = parse_own_id(order.client_order_id)
+        at = self.exchange.market.begins_at + timedelta(seconds=wish.at_s)
+        account_id = self.exchange.books.account.account_id
+        parts = Decision(account_id, ScriptedStrategy.name, wish.symbol, order.side.value, at)
+        return make_client_order_id(own.epoch, parts) if own is not None else ""
+
 
 def own_id_of(request: Request) -> str:
     """Return the client_order_id that a POST or PATCH of an order carries, else nothing."""
@@ -190,6 +224,8 @@ def own_id_of(request: Request) -> str:
 def _covers(order: SimOrder) -> Decimal:
     """Return the shares that an order protects or sells at any price."""
     if order.side is not Side.SELL or not order.is_live or order.inert:
+        return ZERO
+    if moves_others(order.client_order_id):
         return ZERO
     return order.remaining if order.type in _STOPS or order.type is OrderType.MARKET else ZERO
 

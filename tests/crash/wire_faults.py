@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
-from tests.crash.history import History, Wire, WireKind
+from tests.crash.history import History, Strike, Wire, WireKind
 from tests.crash.venue import Reply, Request
 
 SILENCE_S = 5.0
@@ -37,12 +38,21 @@ class WireDice:
     def __init__(self, history: History) -> None:
         self._wire: Wire = history.wire
         self._dice = Random(f"wire {history.seed}")
+        self._struck = Counter[Strike]()
 
-    def kind(self, request: Request) -> WireKind | None:
-        """Return what befalls this request, None when it goes well."""
+    def kind(self, request: Request, what: str, now_s: float) -> WireKind | None:
+        """Return what befalls this request of that kind, None when it goes well."""
         rate = self._wire.write_rate if request.is_write else self._wire.read_rate
         drawn, kind = self._dice.random(), self._dice.choice(self._wire.kinds)
-        return kind if drawn < rate else None
+        for strike in self._wire.strikes:
+            if self._strikes(strike, what, now_s):
+                self._struck[strike] += 1
+                return strike.kind
+        return kind if drawn < rate and now_s >= self._wire.quiet_s else None
+
+    def _strikes(self, strike: Strike, what: str, now_s: float) -> bool:
+        is_due = what == strike.what and strike.from_s <= now_s < strike.until_s
+        return is_due and (strike.times is None or self._struck[strike] < strike.times)
 
     def latency_s(self) -> tuple[float, bool]:
         """Return how long a request is under way, and whether the exchange's own pulse, at which

@@ -12,12 +12,14 @@ from pathlib import Path
 from tests.crash.hint_line import HintLine
 from tests.crash.history import History, Kill, KillKind, WireKind
 from tests.crash.http_line import Connection
+from tests.crash.on_disk import OnDisk
 from tests.crash.operator_words import Operator
-from tests.crash.request_kinds import ENTRY, kind_of
+from tests.crash.person import PERSONAL, Person
+from tests.crash.request_kinds import kind_of
 from tests.crash.shared_time import SharedClock, SharedPage
 from tests.crash.table import OPERATOR, ORDER, REQUEST, WIRE
 from tests.crash.venue import IDLE_STEP_S, STEP_S, Reply, Request, Venue
-from tests.crash.watch import Watch
+from tests.crash.watch import Own, Watch
 from tests.crash.wire_faults import CANNED, SILENCE_S, TOO_MANY, UNTOUCHED, WireDice
 
 _TINY_S = 1e-6
@@ -51,7 +53,9 @@ class World:
         self.venue = Venue(history, folder, SharedClock(page))
         self.clock = SharedClock(page, self.venue.market.begins_at)
         self.venue.tell_events(self._told)
-        self.watch = Watch(history, self.venue.exchange, self.tally)
+        self.person = Person(self.venue)
+        own = Own(OnDisk(folder), self.person)
+        self.watch = Watch(history, self.venue.exchange, self.tally, own)
         self.operator = Operator(folder, self.clock)
         self._orders = list(history.orders)
         self._late: list[tuple[float, Request]] = []
@@ -105,7 +109,8 @@ class World:
         while self._orders and self._orders[0].at_s <= self._now_s and not self.is_calm:
             order = self._orders.pop(0)
             self.say("human", f"{order.word} {order.symbol}")
-            self.operator.give(order)
+            giver = self.person if order.word in PERSONAL else self.operator
+            giver.give(order)
             self.tally[f"{OPERATOR}: {order.word}"] += 1
         for item in [item for item in self._late if item[0] <= self._now_s]:
             self._late.remove(item)
@@ -123,6 +128,7 @@ class World:
         data = document.get("data")
         if isinstance(data, dict):
             self.tally[f"{ORDER}: {data.get('event')}"] += 1
+            self.person.hear(data)
         self.hints.tell(data, self._now_s)
 
     @property
@@ -167,12 +173,11 @@ class World:
             return
         what = kind_of(request)
         self.tally[f"{REQUEST}: {what}"] += 1
-        if what == ENTRY:
-            self.watch.entry_arrives(is_stopped=is_stopped, is_paused=is_paused)
+        self.watch.arrives(request, what, is_stopped=is_stopped, is_paused=is_paused)
         if self._is_doomed(request, what):
             self._doom(request)
             return
-        kind = None if self.is_calm else self._dice.kind(request)
+        kind = None if self.is_calm else self._dice.kind(request, what, self._now_s)
         if self._is_out:
             kind = WireKind.LOST_BEFORE
         if kind is None:
@@ -223,10 +228,8 @@ class World:
             connection.send(TOO_MANY)
             return
         if kind is WireKind.DOUBLED:
-            first, second = (
-                self._carry_out(request, "first of two"),
-                self._carry_out(request, "2nd"),
-            )
+            first = self._carry_out(request, "first of two")
+            second = self._carry_out(request, "2nd")
             self.say("venue", f"doubled: {first.status} then {second.status}")
             self.watch.reply_seen(request, second)
             connection.send(second)
