@@ -110,13 +110,13 @@ def folders(patient: Patient) -> Iterator[Complaint]:
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             yield Complaint(f"{folder} cannot be written", f"chmod u+rwx {folder}")
             continue
-        strangers = [path.name for path in sorted(folder.iterdir()) if _is_strange(path)]
+        strangers = [path.name for path in sorted(folder.iterdir()) if is_strange(path)]
         if strangers:
             mend = f"chown them to this user; replace links by files (in {folder})"
             yield Complaint(f"not ours, or links: {', '.join(strangers[:10])}", mend)
 
 
-def _is_strange(path: Path) -> bool:
+def is_strange(path: Path) -> bool:
     """Whether it is of somebody else or a link; what is gone a moment later is neither."""
     try:
         there = path.lstat()

@@ -39,6 +39,8 @@ HIDDEN = [
     "misspelt-secret-of-the-file",
     "older-secret-in-the-environment",
 ]
+FORGOTTEN = (b"key-of-last-month-01234", b"login-of-last-month")
+OF_LAST_MONTH = b"APCA_API_SECRET_KEY=%b GET https://ann:%b@gateway.example.org/v2" % FORGOTTEN
 AT = "2026-11-20T18:00:00.000Z"
 
 
@@ -63,7 +65,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (run / "endpoints.json").write_text(
         json.dumps({"exchange_key_id": "SIMKEY-OF-BUNDLE", "exchange_secret_key": HIDDEN[-4]})
     )
-    leaks = b" ".join(form for secret in HIDDEN for form in spellings(secret))
+    leaks = b" ".join([*(form for secret in HIDDEN for form in spellings(secret)), OF_LAST_MONTH])
     incident = {"at": AT, "service": "trading-bot"}
     (base / "state" / "health.json").write_text(json.dumps({"incidents": [incident]}))
     (base / "state" / "bot_status.json").write_bytes(leaks)
@@ -123,6 +125,16 @@ def test_bundle_when_searched_holds_no_configured_secret(
     assert done.code == 0
     for name, data in parts.items():
         assert [form for form in spellings(secret) if form in data] == [], name
+
+
+def test_bundle_when_searched_holds_no_secret_that_nobody_has_configured_any_more(
+    packed: tuple[Finished, dict[str, bytes]],
+) -> None:
+    """Keys are renewed, logs are not: what is unknown goes by its looks, in every file."""
+    _, parts = packed
+    assert b"gateway.example.org/v2" in parts["bundle/logs/trading-bot.out"]
+    for name, data in parts.items():
+        assert [secret for secret in FORGOTTEN if secret in data] == [], name
 
 
 def test_bundle_when_opened_holds_what_a_developer_needs(

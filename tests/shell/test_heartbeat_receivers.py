@@ -97,6 +97,7 @@ def test_receiver_when_it_hangs_for_minutes_is_left_and_the_next_message_comes_t
 
     receiver.before = hang_once
     channel = channel_to(receiver, SystemClock())
+    hung = channel._worker
     try:
         channel.offer(message("first"), NOW_S)
         assert first.wait(20)
@@ -109,6 +110,7 @@ def test_receiver_when_it_hangs_for_minutes_is_left_and_the_next_message_comes_t
     finally:
         over.set()
     assert [body["title"] for body in receiver.bodies] == ["first", "second"]
+    until(lambda: not hung.done.empty(), "the hung one never came back", timeout_s=40)
     assert channel.results(NOW_S) == ()
 
 
