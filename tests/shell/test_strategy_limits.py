@@ -19,10 +19,10 @@ def test_containment_when_a_thing_changes_the_depth_of_calls_then_it_is_as_befor
     ends: str,
 ) -> None:
     """A limit just above its own depth would make everybody after it fail."""
-    before = sys.getrecursionlimit()
+    before, depth = sys.getrecursionlimit(), len(inspect.stack(0))
 
     def shorten() -> None:
-        sys.setrecursionlimit(len(inspect.stack(0)) + 20)
+        sys.setrecursionlimit(depth + 40)
         if ends == "throws":
             raise KeyError("no such thing")
         while ends == "is broken off":
