@@ -20,25 +20,16 @@ from shared.models.orders import (
     OrderType,
 )
 from shared.models.trading_state import TradingState
-from tests.support.bot_bench import NOON, BotBench
+from tests.support.bot_bench import BotBench
 from tests.support.external_bench import KEY, a_bench, by_hand, hold_external
+from tests.support.spoken_command import spoken
 
 REFUSED = Rejected(FailureClass.RISK, "403", "insufficient qty available")
 
 
 def the_stop() -> Command:
     """An emergency stop that closes whatever the account holds."""
-    return Command(
-        id="2026-1",
-        command=CommandName.EMERGENCY_STOP,
-        by="tester",
-        reason="drill",
-        expires_at=NOON,
-        boot_id="boot",
-        boottime_s=0.0,
-        expires_boottime_s=60.0,
-        args={"flatten": True, "include_external": True},
-    )
+    return spoken(CommandName.EMERGENCY_STOP, flatten=True, include_external=True)
 
 
 def test_stop_when_externals_are_included_then_only_two_empty_lists_in_a_row_confirm_it() -> None:

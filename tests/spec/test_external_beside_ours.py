@@ -8,27 +8,12 @@ import pytest
 
 from services.trading_bot.pending import Pending
 from services.trading_bot.plan import plan_break_glass
-from shared.models.commands import Command, CommandName
-from tests.support.bot_bench import NOON
+from shared.models.commands import CommandName
 from tests.support.person_bench import PersonBench
+from tests.support.spoken_command import spoken
 from tests.support.venue_bench import LOST_BEFORE, SYMBOL, WHOLE
 
 pytestmark = pytest.mark.unit
-
-
-def order_to_close() -> Command:
-    """An operator's close of the bot's position."""
-    return Command(
-        id="2026-2",
-        command=CommandName.CLOSE_POSITION,
-        by="tester",
-        reason="drill",
-        expires_at=NOON,
-        boot_id="boot",
-        boottime_s=0.0,
-        expires_boottime_s=60.0,
-        args={"symbol": SYMBOL},
-    )
 
 
 @pytest.mark.parametrize("beyond", [5, "5.5"])
@@ -123,7 +108,7 @@ def test_close_position_when_a_person_holds_shares_beside_ours_then_it_is_confir
     """Ours are gone when the broker shows theirs alone, in two reads; theirs stay."""
     bench = PersonBench()
     own_id = bench.beside()
-    pending = Pending(order_to_close(), 0.0, own_id)
+    pending = Pending(spoken(CommandName.CLOSE_POSITION, symbol=SYMBOL), 0.0, own_id)
     early = pending.confirmed(bench.facts())
     bench.flatten = "operator: drill"
     bench.live_on(3)
@@ -144,7 +129,7 @@ def test_close_position_when_the_list_is_late_then_it_is_not_confirmed() -> None
     late = dict(bench.exchange.held)
     bench.flatten = "operator: drill"
     bench.live_on(3)
-    pending = Pending(order_to_close(), 0.0, own_id)
+    pending = Pending(spoken(CommandName.CLOSE_POSITION, symbol=SYMBOL), 0.0, own_id)
     bench.exchange.held = late
 
     assert [pending.confirmed(bench.facts()) for _ in range(3)] == [None, None, None]
