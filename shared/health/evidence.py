@@ -73,10 +73,12 @@ def _judge_running(evidence: Evidence, rule: BeatRule) -> tuple[Status, str]:
         return Status.DEGRADED, "has not said READY"
     if evidence.beat_age_s is None and not evidence.extended:
         return Status.DEGRADED, "no beat yet"
-    if not evidence.extended:
-        late = _lateness(evidence, rule)
-        if late is not None:
-            return late
+    late = _lateness(evidence, rule)
+    if late is not None and not evidence.extended:
+        return late
+    if late is not None and late[0] is Status.FAILED and evidence.own_status is not Status.FAILED:
+        # More time keeps it alive; it makes nobody well of whom nothing is heard.
+        return Status.DEGRADED, f"{late[1]}; it asked for more time"
     if evidence.own_status is None:
         return Status.OK, "running"
     return evidence.own_status, evidence.own_reason or "running"
