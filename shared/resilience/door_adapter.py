@@ -45,7 +45,7 @@ from shared.resilience.door_refusals import (
 from shared.resilience.door_rules import DoorHost, DoorRules, FailedCall
 from shared.resilience.door_standing import DoorStanding, metric_word, standing_of
 from shared.resilience.governor import Governor, RateReading, retry_after_s
-from shared.resilience.lanes import SAFE_VERBS, Lane, lane_of, recheck
+from shared.resilience.lanes import Lane, lane_of, recheck
 from shared.resilience.reply_body import is_hollow, made_of_a_reply, whole
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -176,7 +176,7 @@ class DoorAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, options: Any, tries: _Tries
     ) -> requests.Response:
         lane = lane_of(request.method)
-        self._admit(lane, is_read=request.method in SAFE_VERBS)
+        self._admit(lane)
         if lane is not Lane.READ:
             recheck()
         tries.count += 1
@@ -216,7 +216,7 @@ class DoorAdapter(HTTPAdapter):
 
     # --- holding back
 
-    def _admit(self, lane: Lane, *, is_read: bool) -> None:
+    def _admit(self, lane: Lane) -> None:
         """Wait for the lane's turn; raise CallWithheld when it is too far away. Safety goes out
         after its wait, whatever the counts say.
         """
@@ -225,7 +225,7 @@ class DoorAdapter(HTTPAdapter):
         if pause_s > 0:
             raise CallWithheld(f"{lane} calls pause for {pause_s:.1f} s after repeated failures")
         until_s = self._clock.monotonic_s() + self.rules.pace_s_max
-        while (held := self.governor.take(lane, is_read=is_read)) is not None:
+        while (held := self.governor.take(lane)) is not None:
             is_near = self._clock.monotonic_s() + held.wait_s <= until_s
             if is_near and held.wait_s < current_deadline().left_s and not self.closing.is_set():
                 # A process that ends still reads and cancels: it waits its turn as ever.

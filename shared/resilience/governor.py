@@ -97,7 +97,6 @@ class Governor:
         """What the newest 429 asked to wait, in seconds; 0 after any other reply."""
         self._shares: dict[Lane, MinuteShare] = {}
         self._ceilings: dict[Lane, Callable[[], None]] = {}
-        self._safety_reads: Callable[[], None] | None = None
         if rules.reads_per_minute is None:
             return
         per_minute = {
@@ -113,12 +112,9 @@ class Governor:
             Lane.ENTRY: _ceiling(rules.orders_per_second, clock),
             Lane.SAFETY: _ceiling(rules.orders_per_second, clock),
         }
-        # And its looks apart from its orders: five looks in a second must not delay a stop either.
-        self._safety_reads = _ceiling(rules.reads_per_second, clock)
 
-    def take(self, lane: Lane, *, is_read: bool = False) -> Withheld | None:
-        """Take one call of a lane, or return why it must wait; then nothing is taken. `is_read`
-        says that it changes nothing, which in the lane of reads goes without saying.
+    def take(self, lane: Lane) -> Withheld | None:
+        """Take one call of a lane, or return why it must wait; then nothing is taken.
 
         Safety waits for nothing but the ceiling per second.
         """
@@ -134,8 +130,7 @@ class Governor:
                 if share is not None and self._account_left(lane, now_s) <= 0:
                     spent = "the account's minute is nearly spent"
                     return Withheld(spent, self._resets_at_s - now_s)
-            looks = lane is Lane.SAFETY and is_read
-            ceiling = self._safety_reads if looks else self._ceilings.get(lane)
+            ceiling = self._ceilings.get(lane)
             if ceiling is not None:
                 try:
                     ceiling()

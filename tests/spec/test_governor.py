@@ -75,16 +75,6 @@ def test_ceilings_when_a_second_is_full_then_ten_reads_and_five_orders_went() ->
     assert governor.take(Lane.READ) is None
 
 
-def test_safety_when_it_looked_ten_times_in_a_second_then_its_orders_still_go_at_once() -> None:
-    """Shares stand naked meanwhile: what is looked at for their sake must not delay their stop."""
-    governor = Governor(LOOSE, ManualClock())
-
-    looks = [governor.take(Lane.SAFETY, is_read=True) for _ in range(11)]
-
-    assert [look is None for look in looks] == [True] * 10 + [False]
-    assert [governor.take(Lane.SAFETY) for _ in range(5)] == [None] * 5
-
-
 def test_headers_when_the_account_is_nearly_spent_then_reads_wait_and_orders_go() -> None:
     """What others took shows in the headers; the last calls of a minute belong to orders."""
     clock = ManualClock()
